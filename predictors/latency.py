@@ -21,6 +21,7 @@ from predictors.cpu_facts import CpuFacts, cpu_facts
 from predictors.descriptor import Descriptor
 from predictors.latency_weights import LatencyWeights
 from predictors.layer_terms import row_seconds
+from predictors.measurement import InvalidMeasurements
 from predictors.network_effects import NetworkTraits
 from predictors.network_features import LOG_MACS, SHARE_INT8, network_features
 from predictors.predictor import Estimates, Predictor
@@ -30,10 +31,6 @@ from predictors.trees import TreeWalk
 
 _ASSUMED_VARIANCE = {"clock_ghz": 0.16, "fp32_macs_per_cycle": 0.36, "threads": 0.09, "fp16_arithmetic": 0.06}
 """Variance of log latency that an assumed figure adds: they scale the peak. The core's name stands for the second."""
-
-
-class InvalidMeasurements(BespokeError):
-    """Measured times that cannot be: not positive, not finite, or not one for each design."""
 
 
 class UnsupportedDevice(BespokeError):

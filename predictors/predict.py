@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from design.counts import TRAINING_BATCH_SIZE, model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
 from design.encoding import EncodedDesigns, FloatArray, encode_designs
 from design.prediction import AccuracyBasis, LayerCost, Prediction
 from design.task import Task
 from predictors.accuracy import accuracy_predictor
+from predictors.adapt import DEFAULT_ENERGY_MODEL, Adaptation, OtherDevice
+from predictors.costs import Costs, costs_of
 from predictors.descriptor import Descriptor
 from predictors.energy import find_energy_model
 from predictors.memory import WorkingMemory, peak_memory_bytes
-from predictors.power import ClosedFormEnergy, LayerEnergies, energy, layer_energies
+from predictors.power import ClosedFormEnergy
 from predictors.predictor import Estimates
-from predictors.roofline import BOUNDS, LayerTimes, RooflineLatency, latency, layer_times
+from predictors.roofline import BOUNDS, RooflineLatency
 
 LATENCY = RooflineLatency()
 MEMORY = WorkingMemory()
-DEFAULT_ENERGY_MODEL = "horowitz"
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,38 +45,47 @@ class Predictions:
     sources: dict[str, str]
 
 
-def _costs(designs: EncodedDesigns, device: Descriptor, energy_model: str) -> tuple[LayerTimes, LayerEnergies]:
-    """Times and energies of each distinct row."""
-    rows = np.asfortranarray(designs.rows)  # columns in one piece
-    times = layer_times(rows, device)
-    return times, layer_energies(rows, device, find_energy_model(energy_model), times.total)
-
-
 def predict(
-    designs: EncodedDesigns, device: Descriptor, task: Task, *, energy_model: str = DEFAULT_ENERGY_MODEL
-) -> Predictions:
-    """What N designs will cost on one device and how accurate they will be on a task.
-
-    Raises:
-        UnknownName: No such energy model.
-    """
-    times, energies = _costs(designs, device, energy_model)
-    return _predictions(designs, device, task, energy_model, times, energies)
-
-
-def _predictions(
     designs: EncodedDesigns,
     device: Descriptor,
     task: Task,
-    energy_model: str,
-    times: LayerTimes,
-    energies: LayerEnergies,
+    *,
+    energy_model: str = DEFAULT_ENERGY_MODEL,
+    adaptation: Adaptation | None = None,
 ) -> Predictions:
+    """What N designs will cost on one device and how accurate they will be on a task.
+
+    Args:
+        designs: N.
+        device: Where they run.
+        task: For which pictures.
+        energy_model: Name in `predictors.energy.ENERGY_MODELS`.
+        adaptation: What measurements said of this device; measured energies count under their own energy model only.
+
+    Raises:
+        UnknownName: No such energy model.
+        OtherDevice: The adaptation is of another device.
+    """
+    return _predictions(costs_of(designs, device, energy_model), task, energy_model, adaptation)
+
+
+def _predictions(costs: Costs, task: Task, energy_model: str, adaptation: Adaptation | None) -> Predictions:
+    designs, device = costs.designs, costs.device
+    if adaptation is not None and adaptation.device.profile != device.profile:
+        raise OtherDevice(
+            "the adaptation must be of the device asked for", repr(adaptation.device.profile.name), "Adapt to it first."
+        )
     accuracy = accuracy_predictor()
     pricing, model = ClosedFormEnergy(energy_model), find_energy_model(energy_model)
+    latency_ms, timed, metered = costs.latency_ms, 0, 0
+    if adaptation is not None:
+        latency_ms, timed = adaptation.latency_ms(designs, costs), adaptation.latency_count
+    energy_mj = costs.energy_mj(latency_ms.median)
+    if adaptation is not None and adaptation.energy_model == energy_model:
+        energy_mj, metered = adaptation.energy_mj(energy_mj, costs.traits), adaptation.energy_count
     return Predictions(
-        latency_ms=latency(designs, times, device),
-        energy_mj=energy(designs, energies, device),
+        latency_ms=latency_ms,
+        energy_mj=energy_mj,
         accuracy=accuracy.predict(designs, device, task),
         model_bytes=model_bytes(designs),
         peak_memory_bytes=peak_memory_bytes(designs, device),
@@ -84,13 +93,18 @@ def _predictions(
         accuracy_basis=accuracy.basis(designs, task),
         energy_model=energy_model,
         sources={
-            "latency": f"{LATENCY.name} {LATENCY.version}",
-            "energy": f"{pricing.name} {pricing.version}",
+            "latency": f"{LATENCY.name} {LATENCY.version}" + _measured(timed),
+            "energy": f"{pricing.name} {pricing.version}" + _measured(metered),
             "energy_model": f"{model.name} {model.version}: {model.source}",
             "accuracy": f"{accuracy.name} {accuracy.version}",
             "memory": f"{MEMORY.name} {MEMORY.version}",
         },
     )
+
+
+def _measured(count: int) -> str:
+    """What a source says of measurements."""
+    return f", {count} measurement{'' if count == 1 else 's'} on this device" if count else ""
 
 
 def explain(
@@ -100,6 +114,7 @@ def explain(
     *,
     energy_model: str = DEFAULT_ENERGY_MODEL,
     risk: float | None = None,
+    adaptation: Adaptation | None = None,
 ) -> Prediction:
     """One design in full, with the cost of every layer.
 
@@ -109,13 +124,15 @@ def explain(
         task: For which pictures.
         energy_model: Name in `predictors.energy.ENERGY_MODELS`.
         risk: Adds `at_risk`: the value that cost exceeds, or accuracy falls short of, with this probability.
+        adaptation: What measurements said of this device.
 
     Raises:
         UnknownName: No such energy model.
+        OtherDevice: The adaptation is of another device.
     """
     designs = encode_designs([design])
-    times, energies = _costs(designs, device, energy_model)
-    found = _predictions(designs, device, task, energy_model, times, energies)
+    costs = costs_of(designs, device, energy_model)
+    found = _predictions(costs, task, energy_model, adaptation)
     upper = None if risk is None else 1 - risk
     return Prediction(
         latency_ms=found.latency_ms.at(0, upper),
@@ -130,21 +147,23 @@ def explain(
         energy_model=energy_model,
         assumed=device.assumed,
         sources=found.sources,
-        layers=_layer_costs(design, designs, times, energies),
+        layers=_layer_costs(design, costs, found),
     )
 
 
-def _layer_costs(
-    design: Design, designs: EncodedDesigns, times: LayerTimes, energies: LayerEnergies
-) -> tuple[LayerCost, ...]:
-    """The part of each (pruned) layer, in execution order."""
+def _layer_costs(design: Design, costs: Costs, found: Predictions) -> tuple[LayerCost, ...]:
+    """The part of each (pruned) layer, in execution order, scaled so that the parts add up to the prediction."""
+    designs, times = costs.designs, costs.times
     rows = designs.row_ids[0]
     total, bound, size = times.total, times.bound, model_bytes_per_row(designs.rows)
+    latency = total * (found.latency_ms.median[0] / max(float(total[rows].sum()), _TINY))
+    energy = costs.energies.total + costs.device.static_w * (1e-3 * latency - total)
+    energy = energy * (found.energy_mj.median[0] / max(float(energy[rows].sum()), _TINY))
     full = {layer.name: layer.out_channels for layer in design.architecture.layers}
-    costs = []
+    found_costs = []
     for layer, row in zip(design.pruned.layers, rows.tolist(), strict=True):
         own = design.policy.layers.get(layer.name)
-        costs.append(
+        found_costs.append(
             LayerCost(
                 name=layer.name,
                 op=layer.op.value,
@@ -158,9 +177,9 @@ def _layer_costs(
                 filters_kept=layer.out_channels if own else None,
                 macs=layer.macs,
                 weight_bytes=int(size[row]),
-                latency_ms=float(1e3 * total[row]),
-                energy_mj=float(1e3 * energies.total[row]),
+                latency_ms=float(latency[row]),
+                energy_mj=float(energy[row]),
                 bound=BOUNDS[int(bound[row])],
             )
         )
-    return tuple(costs)
+    return tuple(found_costs)

@@ -13,8 +13,9 @@ from predictors.descriptor import describe
 from predictors.fit_latency import fit_latency, predict_pairs
 from predictors.fit_layer_model import LayerModelOptions
 from predictors.fit_mean import Arrays, MeanOptions, arrays_of, choose, folds
-from predictors.latency import InvalidMeasurements, LearnedLatency, UnsupportedDevice
+from predictors.latency import LearnedLatency, UnsupportedDevice
 from predictors.latency_weights import LatencyWeights, load_latency_weights
+from predictors.measurement import InvalidMeasurements
 from predictors.ncnn import read_ncnn
 from predictors.predictor import Predictor
 from predictors.roofline import RooflineLatency
