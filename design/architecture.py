@@ -71,10 +71,19 @@ def _check_inputs(layer: Layer, shapes: list[tuple[int, int, int]]) -> None:
     """Compare what a layer says it reads with what it gets."""
     if layer.op is Op.OTHER:
         return
+    if layer.op is Op.MATMUL:
+        second = layer.in_height * layer.in_channels * layer.out_channels
+        wanted = [layer.in_elements - second, second]
+        if [channels * height * width for channels, height, width in shapes] != wanted:
+            raise InvalidArchitecture(
+                f"layer {layer.name!r} (matmul) must read two inputs of {wanted} elements",
+                f"{shapes} from {list(layer.inputs)}",
+            )
+        return
     if layer.op is Op.CONCAT:
         fits = sum(c for c, _, _ in shapes) == layer.in_channels and len({s[1:] for s in shapes}) == 1
     elif layer.op is Op.ADD:
-        fits = len(shapes) >= 2 and all(shape == layer.in_shape for shape in shapes)
+        fits = len(shapes) >= (1 if layer.constants else 2) and all(shape == layer.in_shape for shape in shapes)
     elif layer.op is Op.MULTIPLY:
         gate = (layer.in_channels, 1, 1)
         fits = shapes[0] == layer.in_shape and all(shape in (layer.in_shape, gate) for shape in shapes[1:])

@@ -80,12 +80,12 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
         read = [tensors[name] for name in layer.inputs]
         if layer.depthwise and layer.out_channels == layer.in_channels:
             tensors[layer.name] = read[0]
-        elif layer.weighted or layer.op in (Op.PAD, Op.OTHER):
+        elif layer.weighted or layer.op in (Op.PAD, Op.OTHER, Op.MATMUL) or _mixes(layer):
             group = union.new(layer.out_channels)
             tensors[layer.name] = ((group, 1),)
             if layer.weighted:
                 owners.append((group, layer.name))
-            if layer.groups > 1 or layer.op in (Op.ATTENTION, Op.OTHER):
+            if layer.groups > 1 or layer.op in (Op.ATTENTION, Op.OTHER, Op.MATMUL, Op.FLATTEN):
                 union.fixed.update(g for segments in read for g, _ in segments)
                 union.fixed.add(group)
         elif layer.op is Op.CONCAT:
@@ -95,13 +95,15 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
                     f"layer {layer.name!r} must be put together of at most {MOST_PIECES} tensors", str(pieces)
                 )
             tensors[layer.name] = tuple(segment for segments in read for segment in segments)
-        elif layer.op is Op.FLATTEN:
+        elif layer.op is Op.FLATTEN and layer.out_channels != layer.in_channels:
             area = layer.in_height * layer.in_width
             tensors[layer.name] = tuple((group, copies * area) for group, copies in read[0])
         else:
             for other in read[1:]:
                 union.join(read[0], other)
             tensors[layer.name] = read[0]
+        if layer.constants:  # they do not shrink
+            union.fixed.update(group for group, _ in tensors[layer.name])
     if output_fixed and layers:
         union.fixed.update(group for group, _ in tensors[layers[-1].name])
     found = {name: tuple((union.find(g), n) for g, n in segments) for name, segments in tensors.items()}
@@ -114,6 +116,12 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
         owners={group: tuple(names) for group, names in owned.items()},
         fixed=frozenset(union.find(g) for g in union.fixed),
     )
+
+
+def _mixes(layer: Layer) -> bool:
+    """Whether it is a view in which the channels are neither kept nor flattened with their positions."""
+    flat = layer.in_channels * layer.in_height * layer.in_width
+    return layer.op is Op.FLATTEN and layer.out_channels not in (layer.in_channels, flat)
 
 
 def kept_by_group(groups: ChannelGroups, kept: Mapping[str, int]) -> dict[int, int]:

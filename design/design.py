@@ -85,5 +85,8 @@ class Design(BaseModel):
     def digest(self) -> str:
         """Identity: SHA-256 (hex) of layers, precisions and filters kept; names of origin do not count."""
         content = self.model_dump(mode="json", exclude={"genotype": True, "architecture": {"name"}})
+        for layer in content["architecture"]["layers"]:
+            if not layer["constants"]:
+                del layer["constants"]  # designs without any keep the digest they had before there were constants
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -71,7 +71,7 @@ def layer_row(layer: Layer, precision: Precision | None, read_bits: int, out_bit
         layer.out_height * layer.out_width,
         layer.macs,
         layer.weights,
-        layer.biases,
+        layer.biases + layer.constants,
         layer.out_channels if layer.batch_norm or layer.op is Op.NORM else 0,
         int(layer.activation is not Activation.NONE or layer.op is Op.ACTIVATION),
         layer.in_elements,

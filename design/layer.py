@@ -31,6 +31,7 @@ class Op(StrEnum):
     PAD = "pad"
     FLATTEN = "flatten"
     OTHER = "other"
+    MATMUL = "matmul"
 
 
 WEIGHTED = frozenset({Op.CONV, Op.DECONV, Op.FC, Op.ATTENTION})
@@ -70,8 +71,12 @@ class Layer(BaseModel):
         inputs: Names of the layers it reads, or `INPUT` (the picture), in order.
         padding: Zeros on each side; None = `dilation * (kernel - 1) // 2` in each direction ("same" at stride 1).
         batch_norm: A batch normalisation over the output channels follows (folded at inference, counted).
+        constants: Stored values beside weights, biases and norms, at 32 bits: position embeddings, slopes, scales.
         heads: Attention heads; an attention layer maps `in_height` tokens of `in_channels` features, with
             four projections (query, key, value, output).
+
+    A product of two tensors (`matmul`) reads B x M x K and B x K x N: K are its input channels, N its output channels,
+    B its heights and M its widths. A `flatten` is another view of the elements it reads and moves nothing.
 
     Several inputs of a concatenation: `in_channels` is their sum; of an addition: they are equal.
 
@@ -99,6 +104,7 @@ class Layer(BaseModel):
     heads: Size = 1
     bias: bool = False
     batch_norm: bool = False
+    constants: Annotated[int, Field(ge=0, le=1 << 40)] = 0
     activation: Activation = Activation.NONE
     role: Role = Role.BODY
 
@@ -157,19 +163,21 @@ class Layer(BaseModel):
 
     @property
     def parameters(self) -> int:
-        """Trainable values: weights, biases, and scale and shift of the batch norm."""
+        """Trainable values: weights, biases, scale and shift of the batch norm, constants."""
         own = 2 * self.out_channels if self.op is Op.NORM else 0
-        return self.weights + self.biases + (2 * self.out_channels if self.batch_norm else 0) + own
+        return self.weights + self.biases + self.constants + (2 * self.out_channels if self.batch_norm else 0) + own
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates per picture; 0 for operations without weights, whose work is element-wise."""
+        """Multiply-accumulates per picture; 0 for operations whose work is element-wise."""
         if self.op is Op.CONV:
             return self.weights * self.out_height * self.out_width
         if self.op is Op.DECONV:
             return self.weights * self.in_height * self.in_width
         if self.op is Op.FC:
             return self.weights * self.out_height * self.out_width
+        if self.op is Op.MATMUL:
+            return self.in_channels * self.out_channels * self.out_height * self.out_width
         if self.op is Op.ATTENTION:
             tokens = self.in_height * self.in_width
             return tokens * self.weights + 2 * tokens * tokens * self.out_channels
@@ -178,6 +186,8 @@ class Layer(BaseModel):
     @property
     def in_elements(self) -> int:
         """Elements of all inputs together."""
+        if self.op is Op.MATMUL:
+            return self.in_height * self.in_channels * (self.in_width + self.out_channels)
         copies = len(self.inputs) if self.op is Op.ADD else 1
         return copies * self.in_channels * self.in_height * self.in_width
 

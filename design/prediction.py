@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
-AccuracyBasis = Literal["prior", "table", "corpus"]
+AccuracyBasis = Literal["prior", "table", "corpus", "unknown"]
+"""`unknown`: a model of which neither the task nor the training is known; its accuracy is left out."""
 
 
 class Interval(BaseModel):
@@ -79,7 +80,7 @@ class Prediction(BaseModel):
 
     Attributes:
         latency_ms, energy_mj: Of one inference call at `batch_size`.
-        accuracy: Fraction in [0, 1].
+        accuracy: Fraction in [0, 1]; None where nothing can be said (`accuracy_basis` is `unknown`).
         model_bytes: Packed weights with scales, biases and batch norms.
         peak_memory_bytes: Working memory of one call.
         training_memory_bytes: Of one standard training step, float32, Adam, `training_batch_size`.
@@ -90,7 +91,7 @@ class Prediction(BaseModel):
 
     latency_ms: Estimate
     energy_mj: Estimate
-    accuracy: Estimate
+    accuracy: Estimate | None
     model_bytes: int
     peak_memory_bytes: int
     training_memory_bytes: int
@@ -101,3 +102,20 @@ class Prediction(BaseModel):
     assumed: tuple[Assumption, ...]
     sources: dict[str, str]
     layers: tuple[LayerCost, ...] = ()
+
+    @model_validator(mode="after")
+    def _unknown_is_absent(self) -> Self:
+        if (self.accuracy is None) != (self.accuracy_basis == "unknown"):
+            raise ValueError("accuracy must be left out exactly where its basis is unknown")
+        return self
+
+    @property
+    def known_accuracy(self) -> Estimate:
+        """The accuracy of a design that has one: every design made for a task.
+
+        Raises:
+            ValueError: Nothing is known of it.
+        """
+        if self.accuracy is None:
+            raise ValueError("accuracy must be known, but got a prediction without a task")
+        return self.accuracy

@@ -69,13 +69,13 @@ def predict(
     return _predictions(costs_of(designs, device, energy_model), task, energy_model, adaptation)
 
 
-def _predictions(costs: Costs, task: Task, energy_model: str, adaptation: Adaptation | None) -> Predictions:
+def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation: Adaptation | None) -> Predictions:
     designs, device = costs.designs, costs.device
     if adaptation is not None and adaptation.device.profile != device.profile:
         raise OtherDevice(
             "the adaptation must be of the device asked for", repr(adaptation.device.profile.name), "Adapt to it first."
         )
-    accuracy = accuracy_predictor()
+    accuracy = None if task is None else accuracy_predictor()
     pricing, model = ClosedFormEnergy(energy_model), find_energy_model(energy_model)
     latency_ms, timed, metered = costs.latency_ms, 0, 0
     if adaptation is not None:
@@ -86,17 +86,17 @@ def _predictions(costs: Costs, task: Task, energy_model: str, adaptation: Adapta
     return Predictions(
         latency_ms=latency_ms,
         energy_mj=energy_mj,
-        accuracy=accuracy.predict(designs, device, task),
+        accuracy=accuracy.predict(designs, device, task) if accuracy and task else _unknown(len(designs)),
         model_bytes=model_bytes(designs),
         peak_memory_bytes=peak_memory_bytes(designs, device),
         training_memory_bytes=training_memory_bytes(designs),
-        accuracy_basis=accuracy.basis(designs, task),
+        accuracy_basis=accuracy.basis(designs, task) if accuracy and task else "unknown",
         energy_model=energy_model,
         sources={
             "latency": f"{LATENCY.name} {LATENCY.version}" + _measured(timed),
             "energy": f"{pricing.name} {pricing.version}" + _measured(metered),
             "energy_model": f"{model.name} {model.version}: {model.source}",
-            "accuracy": f"{accuracy.name} {accuracy.version}",
+            "accuracy": f"{accuracy.name} {accuracy.version}" if accuracy else "none: no task was named",
             "memory": f"{MEMORY.name} {MEMORY.version}",
         },
     )
@@ -110,7 +110,7 @@ def _measured(count: int) -> str:
 def explain(
     design: Design,
     device: Descriptor,
-    task: Task,
+    task: Task | None,
     *,
     energy_model: str = DEFAULT_ENERGY_MODEL,
     risk: float | None = None,
@@ -121,7 +121,7 @@ def explain(
     Args:
         design: What runs.
         device: Where.
-        task: For which pictures.
+        task: For which pictures; None: a model of which only the costs can be told, without accuracy.
         energy_model: Name in `predictors.energy.ENERGY_MODELS`.
         risk: Adds `at_risk`: the value that cost exceeds, or accuracy falls short of, with this probability.
         adaptation: What measurements said of this device.
@@ -137,7 +137,7 @@ def explain(
     return Prediction(
         latency_ms=found.latency_ms.at(0, upper),
         energy_mj=found.energy_mj.at(0, upper),
-        accuracy=found.accuracy.at(0, risk),
+        accuracy=None if task is None else found.accuracy.at(0, risk),
         model_bytes=int(found.model_bytes[0]),
         peak_memory_bytes=int(found.peak_memory_bytes[0]),
         training_memory_bytes=int(found.training_memory_bytes[0]),

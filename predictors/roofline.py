@@ -31,6 +31,7 @@ _FLATTEN = 1 + OPS.index(Op.FLATTEN)
 _POOL_MAX, _POOL_AVERAGE = 1 + OPS.index(Op.POOL_MAX), 1 + OPS.index(Op.POOL_AVERAGE)
 _CONV = 1 + OPS.index(Op.CONV)
 _FC, _ATTENTION = 1 + OPS.index(Op.FC), 1 + OPS.index(Op.ATTENTION)
+_MATMUL = 1 + OPS.index(Op.MATMUL)
 _WINOGRAD_CHANNELS = 16
 _SIDE = 33
 LOW_BIT_SPREAD = 0.5
@@ -91,8 +92,9 @@ def executed_table(supported: BitPairs) -> IntArray:
 
 
 def precision_index(rows: FloatArray) -> IntArray:
-    """Where each row's precision stands in tables over all of them, R."""
-    return np.asarray(rows[:, Column.WEIGHT_BITS] * _SIDE + rows[:, Column.ACTIVATION_BITS], dtype=np.int64)
+    """Where each row's precision stands in tables over all of them, R; products of two tensors run in floats."""
+    index = rows[:, Column.WEIGHT_BITS] * _SIDE + rows[:, Column.ACTIVATION_BITS]
+    return np.asarray(np.where(rows[:, Column.OP] == _MATMUL, 32 * _SIDE + 32, index), dtype=np.int64)
 
 
 def executed_width(rows: FloatArray, device: Descriptor) -> IntArray:
@@ -158,7 +160,7 @@ def _shape_factor(rows: FloatArray, width: IntArray, device: Descriptor) -> Floa
     out_channels = np.maximum(rows[:, Column.OUT_CHANNELS] / groups, 1)
     shape = 1 + options.in_channels / in_channels + options.out_channels / out_channels
     matrix = np.where(rows[:, Column.IN_POSITIONS] > 1, options.gemm, 1.0)
-    shape = np.where((op == _FC) | (op == _ATTENTION), matrix, shape)
+    shape = np.where((op == _FC) | (op == _ATTENTION) | (op == _MATMUL), matrix, shape)
     shape = np.where(rows[:, Column.DEPTHWISE] > 0, 1 / options.depthwise, shape)
     if device.winograd:
         three = (rows[:, Column.KERNEL_HEIGHT] == 3) & (rows[:, Column.KERNEL_WIDTH] == 3)

@@ -84,7 +84,11 @@ def prediction_table(
     spread = (
         ("latency_ms", "Latency", milliseconds(latency.value), f"{span(latency.interval)} ms"),
         ("energy_mj", "Energy", millijoules(energy.value), f"{span(energy.interval)} mJ"),
-        ("min_accuracy", "Accuracy", percent(accuracy.value), f"{span(accuracy.interval, 100)} %"),
+        (
+            ("min_accuracy", "Accuracy", percent(accuracy.value), f"{span(accuracy.interval, 100)} %")
+            if accuracy
+            else ("min_accuracy", "Accuracy", "unknown", DASH)
+        ),
     )
     for name, label, value, interval in spread:
         own = found.get(name)

@@ -38,7 +38,9 @@ LIMITS: dict[LimitName, Limit] = {
     "training_memory_kb": Limit(
         label="Training memory", reached=lambda made: made.training_memory_bytes / KILOBYTE, text=_kb_text
     ),
-    "min_accuracy": Limit(label="Accuracy", reached=lambda made: at_risk(made.accuracy), text=percent, least=True),
+    "min_accuracy": Limit(
+        label="Accuracy", reached=lambda made: at_risk(made.known_accuracy), text=percent, least=True
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from service.units import DASH, TIMES, significant
 BASES: dict[AccuracyBasis, str] = {
     "prior": "a prior fitted on published results: neither this design nor its neighbours were trained",
     "table": "a predictor fitted on a published table of trainings of this space",
+    "unknown": "nothing: the model came without a task that it was trained for",
     "corpus": "a predictor fitted on our own trainings of designs of this space",
 }
 """What the accuracy of a prediction rests on."""

@@ -140,12 +140,13 @@ def key_figures(prediction: Prediction, constraints: Constraints) -> tuple[Key, 
     """The figures in the head of the page, each beside its limit; a stored design keeps every one of them."""
     limits = {str(name): value for name, value in constraints.limits().items()}
     found = verdicts(constraints, prediction)
+    made = prediction.known_accuracy
     accuracy = Key(
         label="Predicted accuracy",
-        value=percent(prediction.accuracy.value).removesuffix(" %"),
+        value=percent(made.value).removesuffix(" %"),
         unit="%",
-        spread=f"90 % interval {span(prediction.accuracy.interval, 100)} %",
-        range=interval_range(prediction.accuracy, limits.get("min_accuracy"), whole=1.0),
+        spread=f"90 % interval {span(made.interval, 100)} %",
+        range=interval_range(made, limits.get("min_accuracy"), whole=1.0),
         verdict=found.get("min_accuracy"),
     )
     per_call = "per picture" if prediction.batch_size == 1 else f"per call of {prediction.batch_size} pictures"

@@ -38,7 +38,7 @@ def add(session: Session, problem: Problem, answer: Answer, device_id: str | Non
         approach=answer.approach,
         evaluations=answer.evaluations,
         accuracy_basis=prediction.accuracy_basis,
-        accuracy=prediction.accuracy.value,
+        accuracy=prediction.known_accuracy.value,
         latency_ms=prediction.latency_ms.value,
         energy_mj=prediction.energy_mj.value,
         model_bytes=prediction.model_bytes,

@@ -64,3 +64,25 @@ def test_concatenations_and_gates_fit() -> None:
     product = elementwise("product", ("stem", "gate"), (8, 8, 8), op=Op.MULTIPLY)
     found = _architecture(STEM, gate, product, _concat(("product", "input"), 11))
     assert found.layers[-1].out_channels == 11
+
+
+def test_products_of_two_tensors_fit_by_their_elements() -> None:
+    product = Layer(
+        name="product",
+        op=Op.MATMUL,
+        inputs=("stem", "stem"),
+        in_channels=64,
+        in_height=1,
+        in_width=8,
+        out_channels=8,
+        out_height=1,
+        out_width=8,
+    )
+    assert _architecture(STEM, product).layers[-1].macs == 8 * 64 * 8
+    with pytest.raises(ValidationError, match="two inputs of"):
+        _architecture(STEM, product.model_copy(update={"inputs": ("stem", "input")}))
+
+
+def test_a_constant_may_be_the_second_summand() -> None:
+    moved = elementwise("moved", ("stem",), (8, 8, 8)).model_copy(update={"constants": 512})
+    assert _architecture(STEM, moved).layers[-1].parameters == 512

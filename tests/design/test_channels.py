@@ -186,3 +186,23 @@ def test_plans_are_refused_by_name() -> None:
     with pytest.raises(InvalidDesign) as refused:
         kept_by_group(channel_groups(_residual(), 3), {"absent": 2})
     assert refused.value.pointer == "/plan/kept/absent"
+
+
+def test_views_keep_flatten_or_fix_channels() -> None:
+    def view(channels: int, height: int) -> Layer:
+        return flatten("view", "stem", SHAPE).model_copy(
+            update={"out_channels": channels, "out_height": height, "out_width": 1}
+        )
+
+    groups = channel_groups((STEM, view(8, 64)), 3, output_fixed=False)
+    assert groups.tensors["view"] == groups.tensors["stem"]
+    assert not groups.fixed & {group for group, _ in groups.tensors["stem"]}
+    mixed = channel_groups((STEM, view(64, 8)), 3, output_fixed=False)
+    assert mixed.tensors["view"] != mixed.tensors["stem"]
+    assert mixed.fixed >= {group for name in ("stem", "view") for group, _ in mixed.tensors[name]}
+
+
+def test_channels_with_constants_are_not_pruned() -> None:
+    moved = elementwise("moved", ("stem",), SHAPE).model_copy(update={"constants": 8})
+    with pytest.raises(ValidationError, match="must keep all its 8 filters"):
+        _design((STEM, moved, global_pool("pool", "moved", SHAPE), FC), {"stem": 4})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +127,16 @@ def test_nothing_pruned_is_the_architecture_itself() -> None:
     architecture = _architecture()
     design = Design(architecture=architecture, policy=full_precision(architecture))
     assert design.pruned is architecture
+
+
+def test_constants_count_in_the_digest_and_their_absence_does_not() -> None:
+    architecture = _architecture()
+    design = Design(architecture=architecture, policy=full_precision(architecture))
+    content = design.model_dump(mode="json", exclude={"genotype": True, "architecture": {"name"}})
+    for layer in content["architecture"]["layers"]:
+        del layer["constants"]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert design.digest == hashlib.sha256(text.encode()).hexdigest()
+    first, *others = architecture.layers
+    changed = architecture.model_copy(update={"layers": (first.model_copy(update={"constants": 1}), *others)})
+    assert Design(architecture=changed, policy=full_precision(changed)).digest != design.digest

@@ -107,3 +107,29 @@ def test_layers_are_frozen_and_closed() -> None:
         layer.name = "other"  # type: ignore[misc]
     with pytest.raises(ValidationError):
         Layer.model_validate({**layer.model_dump(), "colour": "red"})
+
+
+def matmul(name: str, sources: tuple[str, str], batch: int, rows: int, inner: int, columns: int) -> Layer:
+    return Layer(
+        name=name,
+        op=Op.MATMUL,
+        inputs=sources,
+        in_channels=inner,
+        in_height=batch,
+        in_width=rows,
+        out_channels=columns,
+        out_height=batch,
+        out_width=rows,
+    )
+
+
+def test_products_of_two_tensors_count_multiply_accumulates_and_both_inputs() -> None:
+    layer = matmul("m", ("a", "b"), batch=4, rows=5, inner=8, columns=7)
+    assert layer.macs == 4 * 5 * 8 * 7
+    assert (layer.weights, layer.parameters, layer.weighted) == (0, 0, False)
+    assert (layer.in_elements, layer.out_elements) == (4 * 5 * 8 + 4 * 8 * 7, 4 * 5 * 7)
+
+
+def test_constants_are_parameters() -> None:
+    layer = elementwise("positions", ("x",), (8, 5, 1)).model_copy(update={"constants": 40})
+    assert (layer.parameters, layer.biases, layer.macs) == (40, 0, 0)

@@ -32,7 +32,7 @@ def figure(prediction: Prediction, limit: LimitName) -> float:
         "model_kb": prediction.model_bytes / 1000,
         "peak_memory_kb": prediction.peak_memory_bytes / 1000,
         "training_memory_kb": prediction.training_memory_bytes / 1000,
-        "min_accuracy": prediction.accuracy.at_risk,
+        "min_accuracy": prediction.known_accuracy.at_risk,
     }[limit]
     assert found is not None
     return found
@@ -83,7 +83,7 @@ def test_all_spaces_compete_and_the_front_shows_the_trade() -> None:
     assert chosen.genotype == answer.design.genotype
     assert chosen.name == answer.design.architecture.name
     assert chosen.latency_ms == pytest.approx(answer.prediction.latency_ms.value)
-    assert chosen.accuracy == pytest.approx(answer.prediction.accuracy.value)
+    assert chosen.accuracy == pytest.approx(answer.prediction.known_accuracy.value)
     assert chosen.peak_memory_bytes == answer.prediction.peak_memory_bytes
     others = [point for point in answer.front if not point.chosen]
     for one in others:
@@ -95,7 +95,7 @@ def test_all_spaces_compete_and_the_front_shows_the_trade() -> None:
 
 def test_looser_limits_are_never_worse() -> None:
     found = [optimize(ask("raspberry-pi-4", "nasbench201", latency_ms=limit)) for limit in (3, 8, 30, 200)]
-    accuracies = [answer.prediction.accuracy.at_risk or 0.0 for answer in found]
+    accuracies = [answer.prediction.known_accuracy.at_risk or 0.0 for answer in found]
     assert accuracies == sorted(accuracies)
     assert accuracies[-1] > accuracies[0]
 
@@ -106,7 +106,7 @@ def test_preferences_move_the_answer() -> None:
     small = optimize(ask("raspberry-pi-4", "vgg", latency_ms=100, preferences=Preferences(accuracy=0, size=1)))
     latencies = [answer.prediction.latency_ms.value for answer in (accurate, balanced)]
     assert latencies[0] > 2 * latencies[1]
-    assert accurate.prediction.accuracy.value > balanced.prediction.accuracy.value > 0.7
+    assert accurate.prediction.known_accuracy.value > balanced.prediction.known_accuracy.value > 0.7
     assert small.prediction.model_bytes < 0.2 * balanced.prediction.model_bytes
 
 

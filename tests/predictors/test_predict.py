@@ -12,6 +12,7 @@ from design.encoding import EncodedDesigns, encode_designs
 from design.errors import UnknownName
 from design.policies import policy_by_role
 from design.precision import BINARY, precision
+from design.prediction import Prediction
 from design.pruning import PruningPlan
 from design.task import find_task
 from design.zoo import find_network
@@ -65,7 +66,7 @@ def test_explaining_one_equals_predicting_many() -> None:
         one = explain(design, device, TASK)
         assert one.latency_ms.value == pytest.approx(many.latency_ms.median[index])
         assert one.energy_mj.value == pytest.approx(many.energy_mj.median[index])
-        assert one.accuracy.value == pytest.approx(many.accuracy.median[index])
+        assert one.known_accuracy.value == pytest.approx(many.accuracy.median[index])
         assert one.peak_memory_bytes == many.peak_memory_bytes[index]
         assert one.training_memory_bytes == many.training_memory_bytes[index]
         assert one.accuracy_basis == many.accuracy_basis
@@ -84,7 +85,7 @@ def test_risk_picks_the_pessimistic_quantile_of_costs_and_of_accuracy() -> None:
     device = describe(find_device("raspberry-pi-4"))
     careful, bold = (explain(hybrid(), device, TASK, risk=risk) for risk in (0.05, 0.5))
     assert careful.latency_ms.at_risk == pytest.approx(careful.latency_ms.interval.high)
-    assert careful.accuracy.at_risk == pytest.approx(careful.accuracy.interval.low)
+    assert careful.known_accuracy.at_risk == pytest.approx(careful.known_accuracy.interval.low)
     assert bold.energy_mj.at_risk == pytest.approx(bold.energy_mj.value)
     assert explain(hybrid(), device, TASK).latency_ms.at_risk is None
 
@@ -119,3 +120,15 @@ def test_a_thousand_designs_take_no_longer_than_arrays_do() -> None:
 
     assert fastest(lambda: predict(designs, device, TASK)) < 0.1
     assert fastest(lambda: explain(design, device, TASK)) < 0.1
+
+
+def test_without_a_task_costs_are_told_and_accuracy_is_not() -> None:
+    device, design = describe(find_device("raspberry-pi-4")), hybrid()
+    known, unknown = explain(design, device, TASK, risk=0.1), explain(design, device, None, risk=0.1)
+    assert (unknown.accuracy, unknown.accuracy_basis) == (None, "unknown")
+    assert unknown.latency_ms == known.latency_ms
+    assert unknown.layers == known.layers
+    with pytest.raises(ValueError, match="without a task"):
+        _ = unknown.known_accuracy
+    with pytest.raises(ValueError, match="exactly where its basis is unknown"):
+        Prediction.model_validate(unknown.model_dump() | {"accuracy_basis": "prior"})

@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from design.architecture import Architecture
 from design.design import Design
 from design.devices.catalogue import find_device
 from design.encoding import Column, FloatArray, encode_designs
 from design.layer import Activation, Layer, Op
+from design.layers import conv, elementwise, flatten
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Precision, precision
 from design.task import find_task
@@ -48,11 +50,15 @@ def layer_latency_s(layer: Layer, own: Precision | None, read_bits: int, out_bit
         operations += own.weight_bits < 16
     else:
         operations += len(layer.inputs)
+        if layer.op is Op.MATMUL:
+            factor = options.gemm if layer.in_height * layer.in_width > 1 else 1.0
+            factor *= 1 + options.lanes / (batch * layer.out_elements)
+            seconds += batch * layer.macs * factor / (options.efficiency * device.macs_per_second[floats])
         if layer.op in (Op.POOL_MAX, Op.POOL_AVERAGE):
             operations += layer.kernel_height * layer.kernel_width
     seconds += batch * layer.out_elements * operations / (options.efficiency * device.macs_per_second[floats])
     weights = layer.weights * min(own.weight_bits, floats) / 8 if own else 0.0
-    weights += 4 * layer.biases + (8 * layer.out_channels if normed else 0)
+    weights += 4 * (layer.biases + layer.constants) + (8 * layer.out_channels if normed else 0)
     read = own.activation_bits if own else read_bits
     moved = batch * (layer.in_elements * min(read, floats) + layer.out_elements * min(out_bits, floats)) / 8
     relative = ((weights + moved) / device.cache_bytes) ** 2
@@ -64,6 +70,18 @@ def layer_latency_s(layer: Layer, own: Precision | None, read_bits: int, out_bit
     return max(seconds, memory / options.bandwidth) + device.launch_overhead_s * kernels
 
 
+def products_of_tensors() -> Design:
+    """A convolution whose 16 maps of 64 positions are multiplied with themselves, and a constant added."""
+    stem = conv("stem", "input", (3, 8, 8), 16)
+    turned = flatten("turned", "stem", (16, 8, 8)).model_copy(update={"out_channels": 64, "out_height": 16})
+    product = flatten("product", "stem", (64, 1, 16)).model_copy(
+        update={"op": Op.MATMUL, "inputs": ("turned", "stem"), "out_channels": 16, "out_width": 16}
+    )
+    moved = elementwise("moved", ("product",), product.out_shape).model_copy(update={"constants": 256})
+    architecture = Architecture(name="products", input_shape=(3, 8, 8), layers=(stem, turned, product, moved))
+    return Design(architecture=architecture, policy=policy_by_role(architecture, body=precision(8)))
+
+
 def some_designs() -> list[Design]:
     resnet = find_network("resnet20").design(find_task("cifar10")).architecture
     mobile = find_network("mobilenet_v2").design(find_task("cifar10")).architecture
@@ -72,6 +90,7 @@ def some_designs() -> list[Design]:
         Design(architecture=resnet, policy=policy_by_role(resnet, body=BINARY, shortcut=FULL, edge=precision(8))),
         Design(architecture=resnet, policy=policy_by_role(resnet, body=precision(4, 8), edge=precision(8))),
         Design(architecture=mobile, policy=policy_by_role(mobile, body=precision(8), edge=precision(8))),
+        products_of_tensors(),
     ]
 
 

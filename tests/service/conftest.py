@@ -117,7 +117,7 @@ def quick(known_answer: Answer) -> Optimize:
         factor = 1.0 + problem.seed
         prediction = known_answer.prediction
         latency = prediction.latency_ms.model_copy(update={"value": prediction.latency_ms.value * factor})
-        accuracy = prediction.accuracy.model_copy(update={"value": prediction.accuracy.value / factor})
+        accuracy = prediction.known_accuracy.model_copy(update={"value": prediction.known_accuracy.value / factor})
         changed = prediction.model_copy(update={"latency_ms": latency, "accuracy": accuracy})
         return known_answer.model_copy(update={"prediction": changed, "seed": problem.seed})
 

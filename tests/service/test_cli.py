@@ -80,7 +80,7 @@ def test_a_design_is_shown_with_layers_figures_and_what_was_assumed(
     prediction = known_answer.prediction
     for layer in prediction.layers:
         assert (layer.name in out) == (layer.weight_bits is not None)
-    assert f"{100 * prediction.accuracy.interval.low:.1f} to" in out
+    assert f"{100 * prediction.known_accuracy.interval.low:.1f} to" in out
     for item in prediction.assumed:
         assert item.field in out
     assert known_answer.approach in out

@@ -168,7 +168,7 @@ def test_a_design_shows_its_predictions_layers_and_origin(pages: TestClient, kno
     page = read(pages, f"/designs/{design}")
     prediction = known_answer.prediction
     assert "predicted, not measured" in page.text
-    assert f"{100 * prediction.accuracy.value:.1f}" in page.text
+    assert f"{100 * prediction.known_accuracy.value:.1f}" in page.text
     assert "90 % interval" in page.text
     assert "limit at most 1,000,000 ms" in page.text
     assert "kept" in page.text
