@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from design.counts import TRAINING_BATCH_SIZE, model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
 from design.encoding import EncodedDesigns, FloatArray, encode_designs
@@ -100,6 +102,11 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
             "memory": f"{MEMORY.name} {MEMORY.version}",
         },
     )
+
+
+def _unknown(number: int) -> Estimates:
+    """Estimates of which nothing is known, N."""
+    return Estimates(median=np.full(number, np.nan), spread=np.full(number, np.inf), scale="logit")
 
 
 def _measured(count: int) -> str:
