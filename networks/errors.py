@@ -1,0 +1,17 @@
+"""What can be wrong with a request to build, quantize, pack or unpack a network."""
+
+from __future__ import annotations
+
+from design.errors import BespokeError
+
+
+class UnsupportedLayer(BespokeError):
+    """An operation that cannot be run here."""
+
+
+class InvalidPolicy(BespokeError):
+    """A precision policy that does not fit the module it is put on."""
+
+
+class InvalidArtefact(BespokeError):
+    """Packed bytes that are damaged, of a later version, or of another design."""

@@ -1,0 +1,106 @@
+"""Put a precision policy on a module in place: one built here, or a user's own with nn.Conv2d and nn.Linear layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from design.precision import Precision, PrecisionPolicy
+from networks.errors import InvalidPolicy
+from networks.layers import Quantized, QuantizedConv2d, QuantizedLinear
+from networks.network import Network
+from networks.quantizers.binary import BinaryWeights
+from networks.quantizers.options import QuantizerOptions
+from networks.quantizers.uniform import UniformWeights
+
+DEFAULT = QuantizerOptions()
+
+
+def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerOptions = DEFAULT) -> None:
+    """Quantize a module in place. Doing it twice is doing it once: what has been learned stays.
+
+    A built network takes a policy that names exactly its layers with weights, and keeps the options it was built
+    with. Of any other module, the policy names convolutions and linear layers (`named_modules`), the rest stays as it
+    is; latent weights are the same parameters as before, so an optimizer that holds them goes on. Whether a layer
+    reads negative values is seen in its first batch; binary activations have a learned shift, which starts at the
+    mean where there are none.
+
+    Args:
+        module: Changed.
+        policy: Layer -> precision. `residual_bits` under 32 need a built network: sums of others are no modules.
+        options: Which quantizers (of a module not built here).
+
+    Raises:
+        InvalidPolicy: A name that is unknown or not a convolution or linear layer, or residual bits that cannot be
+            kept; nothing has changed then.
+    """
+    if isinstance(module, Network):
+        module.set_policy(policy)
+        return
+    if policy.residual_bits != 32:
+        raise InvalidPolicy(
+            "residual_bits must be 32 for a module that was not built from a design",
+            str(policy.residual_bits),
+            "Trace the module to an architecture and build it.",
+        )
+    found = {name: _quantizable(module, name) for name in policy.layers}
+    for name, layer in found.items():
+        _quantize(module, layer, policy.layers[name], options)
+
+
+def clip_latent_(module: nn.Module) -> None:
+    """Clip the latent weights of binary (and fixed-level k-bit) layers to [-1, 1]; call it after each step."""
+    with torch.no_grad():
+        for part in module.modules():
+            if isinstance(part, Quantized) and isinstance(part.weight_quantizer, BinaryWeights | UniformWeights):
+                part.weight.clamp_(-1, 1)
+
+
+def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
+    """The layer of that name in a user's module."""
+    named = dict(module.named_modules(remove_duplicate=False))
+    layer = named.get(name)
+    if name and type(layer) in (nn.Conv2d, nn.Linear, QuantizedConv2d, QuantizedLinear):
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
+        return layer
+    known = [key for key, one in named.items() if key and isinstance(one, nn.Conv2d | nn.Linear)]
+    got = f"{name!r}, a {type(layer).__name__}" if name and layer is not None else repr(name)
+    raise InvalidPolicy(
+        "a policy must name nn.Conv2d and nn.Linear layers within the module", f"{got} (there are {known[:10]})"
+    )
+
+
+def _quantize(module: nn.Module, layer: nn.Conv2d | nn.Linear, precision: Precision, options: QuantizerOptions) -> None:
+    """Quantize a layer, replaced wherever it stands in the module unless it is quantized already."""
+    if not isinstance(layer, Quantized):
+        plain, layer = layer, _like(layer)
+        for parent in list(module.modules()):
+            for name, child in list(parent.named_children()):
+                if child is plain:
+                    setattr(parent, name, layer)
+    assert isinstance(layer, Quantized)
+    layer.quantize(precision, options, unsigned=None)
+
+
+def _like(layer: nn.Conv2d | nn.Linear) -> QuantizedConv2d | QuantizedLinear:
+    """A quantizable layer with the same parameters and settings."""
+    bias = layer.bias is not None
+    new: QuantizedConv2d | QuantizedLinear
+    if isinstance(layer, nn.Conv2d):
+        new = QuantizedConv2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,
+            stride=layer.stride,
+            padding=layer.padding,
+            dilation=layer.dilation,
+            groups=layer.groups,
+            bias=bias,
+            padding_mode=layer.padding_mode,
+            device="meta",
+        )
+    else:
+        new = QuantizedLinear(layer.in_features, layer.out_features, bias=bias, device="meta")
+    new.weight = layer.weight
+    new.bias = layer.bias
+    return new.train(layer.training)
