@@ -21,6 +21,8 @@ from service.health import metrics_router
 from service.health import router as health_router
 from service.idempotency import forget_expired
 from service.logs import configure_logs
+from service.measurements.adaptations import Adaptations
+from service.measurements.endpoints import router as measurements_router
 from service.metrics import Metrics
 from service.middleware import Accompany, Limits
 from service.networks.endpoints import router as networks_router
@@ -34,6 +36,7 @@ from service.warm_up import warm_up
 
 API_ROUTERS = (
     devices_router,
+    measurements_router,
     tasks_router,
     spaces_router,
     networks_router,
@@ -55,6 +58,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     context = Context(
         settings=settings,
         database=Database(settings),
+        adaptations=Adaptations(),
         optimize=optimizer,
         gate=Gate(running=settings.concurrent_designs, waiting=settings.waiting_designs),
         metrics=Metrics(),
@@ -70,7 +74,12 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     )
     app.state.context = context
     add_handlers(app)
-    app.add_middleware(Limits, max_body_bytes=settings.max_body_bytes, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(
+        Limits,
+        max_body_bytes=settings.max_body_bytes,
+        max_table_bytes=settings.max_table_bytes,
+        allowed_hosts=settings.allowed_hosts,
+    )
     app.add_middleware(Accompany, metrics=context.metrics)
     for router in API_ROUTERS:
         app.include_router(router)

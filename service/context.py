@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from optimizer.problem import Answer, Problem
 from service.database import Database
 from service.gate import Gate
+from service.measurements.adaptations import Adaptations
 from service.metrics import Metrics
 from service.settings import Settings
 
@@ -23,11 +24,13 @@ class Context:
 
     Attributes:
         optimize: Finds the best design; `optimizer.optimize.optimize` in production.
+        adaptations: What measurements say of own devices.
         gate: Bounds how many optimizations run and wait.
     """
 
     settings: Settings
     database: Database
+    adaptations: Adaptations
     optimize: Optimize
     gate: Gate
     metrics: Metrics

@@ -115,6 +115,30 @@ def at(pointer: str) -> Iterator[None]:
         raise refused(error, pointer) from error
 
 
+@contextmanager
+def in_query(parameter: str) -> Iterator[None]:
+    """Whatever of the library's errors is raised inside is about this query parameter."""
+    try:
+        yield
+    except BespokeError as error:
+        refusal = refused(error)
+        for fault in refusal.faults:
+            fault.pointer, fault.parameter = None, parameter
+        raise refusal from error
+
+
+@contextmanager
+def below(pointer: str) -> Iterator[None]:
+    """Whatever is refused inside is about what stands below `pointer` of the body."""
+    try:
+        yield
+    except Refusal as refusal:
+        for fault in refusal.faults:
+            if fault.pointer is not None:
+                fault.pointer = pointer + fault.pointer
+        raise
+
+
 def internal_error() -> Refusal:
     """What a caller learns of a failure of ours: nothing but where to look it up."""
     return Refusal("internal-error", 500, "The service failed; its log has the reason under the request id.")
@@ -212,6 +236,14 @@ def _fault(error: dict[str, Any], body: Any) -> Fault:
         return Fault(pointer=pointer, must=_must(error), got="nothing" if kind == "missing" else shown(error["input"]))
     got = "nothing" if kind == "missing" else shown(error["input"])
     return Fault(parameter=str(path[0]) if path else str(place), must=_must(error), got=got)
+
+
+def fault_of_value(error: dict[str, Any]) -> Fault:
+    """One of pydantic's errors in our words, without its place."""
+    own = _library_error(error)
+    if own is not None:
+        return _fault_of(own, "")
+    return Fault(must=_must(error), got="nothing" if error["type"] == "missing" else shown(error["input"]))
 
 
 def _must(error: dict[str, Any]) -> str:

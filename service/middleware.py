@@ -17,6 +17,11 @@ from service.problems import Refusal, shown
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_TABLES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"/v1/devices/[^/]+/measurements"), "text/csv"),
+    (re.compile(r"/devices/[^/]+/measurements"), "multipart/form-data"),
+)
+"""Where a table is taken beside JSON or in its place, and by which Content-Type."""
 
 
 class Accompany:
@@ -65,10 +70,16 @@ class Accompany:
 
 
 class Limits:
-    """Refuses foreign Host headers, bodies that are too large, and bodies that are not JSON by their own word."""
+    """Refuses foreign Host headers, bodies that are too large, and bodies that are not JSON by their own word.
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, allowed_hosts: tuple[str, ...]) -> None:
-        self.app, self.max_body_bytes, self.allowed_hosts = app, max_body_bytes, allowed_hosts
+    Tables of measurements are taken at their own addresses alone, up to a limit of their own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, max_body_bytes: int, max_table_bytes: int, allowed_hosts: tuple[str, ...]
+    ) -> None:
+        self.app, self.allowed_hosts = app, allowed_hosts
+        self.max_body_bytes, self.max_table_bytes = max_body_bytes, max_table_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -79,9 +90,10 @@ class Limits:
         try:
             self._check_host(headers)
             if scope["method"] in _WITH_BODY:
-                body = await self._body(headers, receive)
+                table = _is_table(scope["path"], headers)
+                body = await self._body(headers, receive, self.max_table_bytes if table else self.max_body_bytes)
                 if body:
-                    _check_type(headers)
+                    _check_type(headers, table=table)
                 receive = _replay(body, receive)
         except Refusal as refusal:
             await respond(refusal, scope["path"], scope["bespoke.request_id"])(scope, receive, send)
@@ -94,11 +106,11 @@ class Limits:
             detail = f"The Host must be one of {', '.join(self.allowed_hosts)}, but got {shown(host)}."
             raise Refusal("host-not-allowed", 400, detail)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _body(self, headers: Headers, receive: Receive, most: int) -> bytes:
         """The whole body, never more than one piece beyond the limit in memory."""
         stated = headers.get("content-length", "0")
-        if stated.isdigit() and int(stated) > self.max_body_bytes:
-            raise self._too_large(f"{stated} bytes")
+        if stated.isdigit() and int(stated) > most:
+            raise _too_large(most, f"{stated} bytes")
         pieces: list[bytes] = []
         held = 0
         while True:
@@ -107,19 +119,29 @@ class Limits:
                 return b""  # the client went away
             pieces.append(message.get("body", b""))
             held += len(pieces[-1])
-            if held > self.max_body_bytes:
-                raise self._too_large(f"more than {self.max_body_bytes} bytes")
+            if held > most:
+                raise _too_large(most, f"more than {most} bytes")
             if not message.get("more_body", False):
                 return b"".join(pieces)
 
-    def _too_large(self, got: str) -> Refusal:
-        detail = f"The body must have at most {self.max_body_bytes} bytes, but got {got}."
-        return Refusal("body-too-large", 413, detail, headers={"Connection": "close"})
+
+def _too_large(most: int, got: str) -> Refusal:
+    detail = f"The body must have at most {most} bytes, but got {got}."
+    return Refusal("body-too-large", 413, detail, headers={"Connection": "close"})
 
 
-def _check_type(headers: Headers) -> None:
+def _media_type(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_table(path: str, headers: Headers) -> bool:
+    """Whether a table is taken at this address under this Content-Type."""
+    return any(place.fullmatch(path) and _media_type(headers) == kind for place, kind in _TABLES)
+
+
+def _check_type(headers: Headers, *, table: bool) -> None:
     stated = headers.get("content-type", "")
-    if stated.partition(";")[0].strip().lower() != "application/json":
+    if not table and _media_type(headers) != "application/json":
         detail = f"The Content-Type must be application/json, but got {shown(stated)}."
         raise Refusal("unsupported-media-type", 415, detail, headers={"Accept": "application/json"})
     coding = headers.get("content-encoding", "identity").strip().lower()

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Index, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -54,7 +66,14 @@ class Base(DeclarativeBase):
 
 
 class DeviceRow(Base):
-    """A device that the user registered; the catalogue is in files."""
+    """A device that the user registered; the catalogue is in files.
+
+    Attributes:
+        origin: Address of the catalogue device it is a copy of.
+        measured: Number of its measurements.
+        measured_digest: Of their content; None without any. Kept with every change of them, so that nobody reads the
+            rows to learn whether they have changed.
+    """
 
     __tablename__ = "devices"
 
@@ -63,12 +82,47 @@ class DeviceRow(Base):
     name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(8), index=True)
     profile: Mapped[Document]
+    origin: Mapped[str | None] = mapped_column(String(120))
+    measured: Mapped[int] = mapped_column(BigInteger, default=0)
+    measured_digest: Mapped[str | None] = mapped_column(String(64))
+
+
+class MeasurementRow(Base):
+    """What a user measured of one network on one of their devices; the truth that adaptations are derived from.
+
+    A device with measurements cannot be deleted: they go first, and only on demand.
+
+    Attributes:
+        key: Tells networks apart (SHA-256 of `source`).
+        source: The network: `{"genotype": ...}`, `{"network": name}` or `{"design": ...}`.
+        measured_at: As stated by the user.
+    """
+
+    __tablename__ = "measurements"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(40), ForeignKey("devices.id", ondelete="RESTRICT"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str] = mapped_column(String(200))
+    task: Mapped[str] = mapped_column(String(63))
+    key: Mapped[str] = mapped_column(String(64))
+    source: Mapped[Document]
+    latency_ms: Mapped[float | None]
+    energy_mj: Mapped[float | None]
+    measured_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(String(500))
+
+    __table_args__ = (
+        Index(None, "device_id", "id"),
+        CheckConstraint("latency_ms IS NOT NULL OR energy_mj IS NOT NULL", name="figure"),
+    )
 
 
 class DesignRow(Base):
     """A stored design with everything it came from.
 
-    `device` is a snapshot: a device deleted later takes nothing away. Figures beside the prediction are its medians.
+    `device` is a snapshot: a device deleted later takes nothing away; `measurements` says how many measurements of it
+    the predictions rest on, and the digest of their content. Figures beside the prediction are its medians.
     """
 
     __tablename__ = "designs"
@@ -82,6 +136,7 @@ class DesignRow(Base):
     device_id: Mapped[str | None] = mapped_column(String(120), index=True)
     device_name: Mapped[str] = mapped_column(String(200))
     device: Mapped[Document] = mapped_column(deferred=True)
+    measurements: Mapped[Document | None] = mapped_column(JSON(none_as_null=True))
     limits: Mapped[Document]
     preferences: Mapped[Document]
     spaces: Mapped[list[Any]]

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from service.measurements.schemas import MeasurementsRequest
 from service.problems import TITLES, Problem, responses
 
 DESCRIPTION = """\
@@ -23,7 +24,10 @@ What is wrong with a request is said in `application/problem+json` (RFC 9457). `
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Make the application's description name Problem, in place of the validation errors that FastAPI assumes."""
+    """Make the application's description name Problem, in place of the validation errors that FastAPI assumes.
+
+    Bodies that operations read themselves are added, too.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -31,11 +35,12 @@ def describe_problems(app: FastAPI) -> None:
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
-            own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            for model in (MeasurementsRequest, Problem):
+                own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas |= own.pop("$defs", {}) | {model.__name__: own}
             for operation in (one for path in found["paths"].values() for one in path.values()):
                 if "HTTPValidationError" in str(operation["responses"].get("422", "")):
                     operation["responses"] |= {str(status): told for status, told in responses(422).items()}
-            schemas |= own.pop("$defs", {}) | {"Problem": own}
             app.openapi_schema = found
         return app.openapi_schema
 

@@ -23,6 +23,9 @@ TITLES: dict[str, str] = {
     "infeasible-constraints": "No design found keeps every limit on this device",
     "not-found": "There is nothing at this address",
     "method-not-allowed": "This address does not take this method",
+    "invalid-csv": "The table does not hold what it must",
+    "device-has-measurements": "A device with measurements is deleted only together with them",
+    "too-many-measurements": "The device has as many measurements as one can have",
     "catalogue-device": "A device of the catalogue cannot be changed",
     "body-too-large": "The body is larger than this service takes",
     "unsupported-media-type": "The body must be JSON",
@@ -43,6 +46,8 @@ class Fault(BaseModel):
 
     pointer: str | None = Field(None, description="JSON pointer (RFC 6901) into the body")
     parameter: str | None = Field(None, description="name of the query, path or header parameter")
+    row: int | None = Field(None, description="line of a CSV table, counted from 1")
+    column: str | None = Field(None, description="column of a CSV table")
     must: str = Field(description="what must hold")
     got: str = Field(description="what came, shortened")
     way_out: str | None = Field(None, description="what the caller can do")

@@ -41,6 +41,14 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = Field(
         1 << 20, description="largest request body taken"
     )
+    max_table_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = Field(
+        1 << 23, description="largest table of measurements taken (CSV)"
+    )
+    tables_folder: Path | None = Field(
+        None,
+        description="folder of published measured latencies (nb201.npz, fbnet.npz) that proxies are compared on; "
+        "without, on predictions and the user's own measurements",
+    )
     concurrent_designs: Annotated[int, Field(ge=1, le=256)] = Field(
         2, description="optimizations that run at once in this process"
     )

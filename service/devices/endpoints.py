@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
@@ -56,8 +56,15 @@ def get_device(context: ContextDep, device_id: str) -> DeviceDocument:
 
 
 @router.delete(
-    "/{device_id}", name="delete", summary="Delete an own device", status_code=204, responses=responses(404, 409)
+    "/{device_id}", name="delete", summary="Delete an own device", status_code=204, responses=responses(404, 409, 422)
 )
-def delete_device(context: ContextDep, device_id: str) -> None:
-    """Designs made for it stay: they keep a snapshot of its profile."""
-    operations.remove(context, device_id)
+def delete_device(
+    context: ContextDep,
+    device_id: str,
+    measurements: Annotated[
+        Literal["keep", "delete"],
+        Query(description="`delete`: its measurements go, too; without, it stays if it has any"),
+    ] = "keep",
+) -> None:
+    """Designs made for it stay: they keep a snapshot of its profile. Measurements are lost only on demand."""
+    operations.remove(context, device_id, with_measurements=measurements == "delete")

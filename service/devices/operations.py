@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import Response
 
 from design.device import DeviceKind, DeviceProfile
@@ -11,6 +13,8 @@ from service.context import Context
 from service.devices import repository
 from service.devices.schemas import DeviceDocument, DeviceReference, DeviceSummary, Source
 from service.idempotency import Once, Record, Reply
+from service.measurements import repository as measurements
+from service.measurements.adaptations import Adapted
 from service.models import DeviceRow
 from service.paging import from_cursor, to_cursor
 from service.problems import Refusal, not_found
@@ -47,17 +51,31 @@ def find(context: Context, device_id: str) -> DeviceDocument:
         return _own_document(row)
 
 
-def remove(context: Context, device_id: str) -> None:
+def remove(context: Context, device_id: str, *, with_measurements: bool = False) -> None:
     """Delete one of the user's own devices; designs made for it keep their snapshot of its profile.
 
+    Args:
+        context: Of the application.
+        device_id: Which.
+        with_measurements: Its measurements go, too; otherwise a device that has any is not deleted.
+
     Raises:
-        Refusal: There is none of that id, or it is in the catalogue.
+        Refusal: There is none of that id, it is in the catalogue, or it has measurements.
     """
     if device_id in catalogue():
         raise Refusal("catalogue-device", 409, f"{device_id!r} is in the catalogue; only own devices can be deleted.")
     with context.database.writing() as session:
-        if not repository.remove(session, device_id):
+        row = measurements.lock(session, device_id)
+        if row is None:
             raise not_found("device", device_id)
+        if row.measured and not with_measurements:
+            detail = (
+                f"The device has {row.measured:,} measurement{'' if row.measured == 1 else 's'}, which would be lost "
+                "with it. Add ?measurements=delete to delete both."
+            )
+            raise Refusal("device-has-measurements", 409, detail)
+        measurements.remove_all(session, device_id)
+        repository.remove(session, device_id)
 
 
 def listed(
@@ -80,14 +98,32 @@ def listed(
     return found[:limit], to_cursor(ORDER, (last.source, last.id))
 
 
-def resolve(context: Context, reference: DeviceReference) -> tuple[str | None, DeviceProfile]:
-    """The id (None for an inline profile) and the profile of the device that a request names.
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The device that a request names.
+
+    Attributes:
+        device_id: As requested; None for an inline profile.
+        row: Of an own device.
+    """
+
+    device_id: str | None
+    profile: DeviceProfile
+    row: DeviceRow | None = None
+
+    def adapted(self, context: Context, energy_model: str) -> Adapted | None:
+        """What measurements say of it; None without any."""
+        return None if self.row is None else context.adaptations.of(context.database, self.row, energy_model)
+
+
+def resolve(context: Context, reference: DeviceReference) -> Target:
+    """The device that a request names.
 
     Raises:
         UnknownName: Nothing of that id, or no such setting.
     """
     if isinstance(reference, DeviceProfile):
-        return None, reference
+        return Target(device_id=None, profile=reference)
     name, at, setting = reference.partition("@")
     if name.startswith(f"{repository.PREFIX}_"):
         with context.database.reading() as session:
@@ -98,8 +134,20 @@ def resolve(context: Context, reference: DeviceReference) -> tuple[str | None, D
             )
         if at:
             raise UnknownName(f"own devices have no settings, so the id must be {name!r}", repr(setting))
-        return name, DeviceProfile.model_validate(row.profile)
-    return reference, find_device(reference)
+        return Target(device_id=name, profile=DeviceProfile.model_validate(row.profile), row=row)
+    return Target(device_id=reference, profile=find_device(reference))
+
+
+def known(context: Context, device_id: str) -> Target:
+    """The device that an address names, `id@setting` included.
+
+    Raises:
+        Refusal: There is none.
+    """
+    try:
+        return resolve(context, device_id)
+    except UnknownName:
+        raise not_found("device", device_id) from None
 
 
 def _mentions(device: DeviceSummary, text: str) -> bool:
@@ -147,6 +195,8 @@ def _own_document(row: DeviceRow) -> DeviceDocument:
         figures={},
         settings={},
         profile=DeviceProfile.model_validate(row.profile),
+        origin=row.origin,
+        measurements=row.measured,
         href=_href(row.id),
     )
 
@@ -163,5 +213,7 @@ def _catalogue_document(device: CatalogueDevice) -> DeviceDocument:
         figures=device.figures,
         settings=device.settings,
         profile=device.profile(),
+        origin=None,
+        measurements=0,
         href=_href(device.id),
     )

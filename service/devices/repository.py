@@ -14,10 +14,23 @@ from service.models import DeviceRow
 PREFIX = "dev"
 
 
-def add(session: Session, profile: DeviceProfile) -> DeviceRow:
-    """Store a profile under a new id."""
+def add(
+    session: Session, profile: DeviceProfile, *, device_id: str | None = None, origin: str | None = None
+) -> DeviceRow:
+    """Store a profile.
+
+    Args:
+        session: To write with.
+        profile: Of the device.
+        device_id: A new id, made before; None = make one.
+        origin: Address of the catalogue device it is a copy of.
+    """
     row = DeviceRow(
-        id=new_id(PREFIX), name=profile.name, kind=profile.kind.value, profile=profile.model_dump(mode="json")
+        id=device_id or new_id(PREFIX),
+        name=profile.name,
+        kind=profile.kind.value,
+        profile=profile.model_dump(mode="json"),
+        origin=origin,
     )
     session.add(row)
     session.flush()

@@ -79,6 +79,8 @@ class DeviceDocument(BaseModel):
                 "figures": {},
                 "settings": {},
                 "profile": EXAMPLE_PROFILE,
+                "origin": None,
+                "measurements": 0,
                 "href": "/v1/devices/dev_01ktz5x2g8q6w3v9a4n7m1c0bd",
             }
         }
@@ -94,4 +96,6 @@ class DeviceDocument(BaseModel):
     figures: dict[str, Fact] = Field(description="each figure with its source or derivation; empty for own devices")
     settings: dict[str, Setting] = Field(description="ways to run it; empty for own devices")
     profile: DeviceProfile = Field(description="what predictions compute with, under the default setting")
+    origin: str | None = Field(description="address of the catalogue device it is a copy of; null for all others")
+    measurements: int = Field(description="measurements that its predictions rest on, beside the profile")
     href: str

@@ -32,8 +32,8 @@ InlineDesign = Annotated[
 ]
 
 
-class PredictionRequest(BaseModel):
-    """A design, in one of three forms, and the devices it is to run on."""
+class DesignReference(BaseModel):
+    """A design in one of three forms, and the task it is for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,9 +41,6 @@ class PredictionRequest(BaseModel):
     design_id: Annotated[str, Field(max_length=40)] | None = Field(None, description="a stored design")
     network: Name | None = Field(None, description="a named network (GET /v1/networks), 32-bit and not pruned")
     task: Name | None = Field(None, description="left out: the task that the design or network was made for")
-    devices: Annotated[tuple[DeviceReference, ...], Field(min_length=1, max_length=MOST_DEVICES)]
-    energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
-    layers: bool = Field(False, description="with the share of every layer")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -53,6 +50,14 @@ class PredictionRequest(BaseModel):
                 "exactly one of design, design_id and network must be given", " and ".join(given) or "none of them"
             )
         return self
+
+
+class PredictionRequest(DesignReference):
+    """A design and the devices it is to run on."""
+
+    devices: Annotated[tuple[DeviceReference, ...], Field(min_length=1, max_length=MOST_DEVICES)]
+    energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
+    layers: bool = Field(False, description="with the share of every layer")
 
 
 class DevicePrediction(BaseModel):

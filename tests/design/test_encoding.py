@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from design.design import Design
-from design.encoding import COLUMNS, OPS, ROLES, Column, RowTable, encode_designs
+from design.encoding import COLUMNS, OPS, ROLES, Column, RowTable, encode_designs, joined
 from design.layer import Op, Role
 from design.policies import policy_by_role
 from design.precision import BINARY, precision
@@ -117,3 +117,18 @@ def test_used_rows_do_not_depend_on_what_was_asked_before() -> None:
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
     np.testing.assert_array_equal(found[1][0][found[1][1]][0], np.array(asked))
+
+
+def test_joined_parts_are_the_designs_encoded_together() -> None:
+    designs = _designs()
+    together = encode_designs(designs)
+    parts = joined([encode_designs(designs[:1]), encode_designs(designs[1:2]), encode_designs(designs[2:])])
+    for column in Column:
+        np.testing.assert_array_equal(parts.total(parts.column(column)), together.total(together.column(column)))
+    np.testing.assert_array_equal(parts.peak_activation_bytes, together.peak_activation_bytes)
+    assert (parts.genotypes, parts.space) == (None, None)
+    one = joined([encode_designs(designs[:1])] * 2)
+    assert one.space == designs[0].genotype.space if designs[0].genotype else False
+    assert one.genotypes is not None
+    assert one.genotypes.shape[0] == 2
+    assert len(joined([])) == 0
