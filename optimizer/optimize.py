@@ -53,7 +53,12 @@ def optimize(problem: Problem) -> Answer:
     return Answer(
         design=design,
         prediction=explain(
-            design, device, problem.task, energy_model=problem.energy_model, risk=problem.constraints.risk
+            design,
+            device,
+            problem.task,
+            energy_model=problem.energy_model,
+            risk=problem.constraints.risk,
+            adaptation=problem.adaptation,
         ),
         feasible=objective.feasible(best),
         violations=violations(winner, best, tightest),

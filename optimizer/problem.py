@@ -11,6 +11,7 @@ from design.design import Design, Genotype
 from design.device import DeviceProfile
 from design.prediction import Prediction
 from design.task import Task
+from predictors.adapt import Adaptation
 
 DEFAULT_ENERGY_MODEL = "horowitz"
 
@@ -22,6 +23,7 @@ class Problem:
     Attributes:
         spaces: Names of the spaces to choose from; empty = all that fit the task.
         seed: The same problem with the same seed has the same answer.
+        adaptation: What measurements said of the device; every cost rests on it.
     """
 
     device: DeviceProfile
@@ -31,6 +33,7 @@ class Problem:
     spaces: tuple[str, ...] = ()
     seed: int = 0
     energy_model: str = DEFAULT_ENERGY_MODEL
+    adaptation: Adaptation | None = None
 
 
 class Violation(BaseModel):

@@ -20,6 +20,7 @@ class Trials:
         objective: What the request wants; scores do not depend on it.
         mask: What the device can run; every genotype is mapped into it before it is predicted.
         risk: The chance of breaking a limit that the request accepts.
+        adaptation: What measurements said of the device.
         starts: Designs tried whatever the limits, preferences and seed.
         approach: How the designs were found, set by the search.
     """
@@ -27,6 +28,7 @@ class Trials:
     def __init__(self, *, space: Space, mask: Mask, device: Descriptor, objective: Objective, problem: Problem) -> None:
         self.space, self.mask, self.device, self.objective = space, mask, device, objective
         self.task, self.risk, self.energy_model = problem.task, problem.constraints.risk, problem.energy_model
+        self.adaptation = problem.adaptation
         self.starts: Scores | None = None
         self.approach = ""
         self._parts: list[Scores] = []
@@ -54,7 +56,9 @@ class Trials:
     def judge(self, designs: EncodedDesigns) -> Scores:
         """Scores of N encoded designs of this space, which the device must be able to run."""
         assert designs.genotypes is not None
-        predictions = predict(designs, self.device, self.task, energy_model=self.energy_model)
+        predictions = predict(
+            designs, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
+        )
         self._parts.append(Scores.of(designs.genotypes, predictions, self.risk))
         return self._parts[-1]
 

@@ -14,6 +14,7 @@ from optimizer.problem import Answer, Problem
 from predictors.energy import find_energy_model
 from service.context import Context
 from service.designs import repository
+from service.designs.repository import Asked
 from service.designs.schemas import (
     DesignDocument,
     DesignFilter,
@@ -25,6 +26,7 @@ from service.designs.schemas import (
     Versions,
 )
 from service.devices.operations import resolve
+from service.devices.schemas import RestsOn
 from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.models import DesignRow
@@ -35,8 +37,8 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
     """Find the best design for a request and store it; if none keeps the limits, say what would and store nothing."""
 
     def work(record: Record) -> Reply:
-        device_id, problem = problem_of(context, request)
-        answer = _solve(context, problem)
+        question = asked(context, request)
+        answer = _solve(context, question.problem)
         if not answer.feasible:
             raise _infeasible(answer)
         versions = Versions(
@@ -46,7 +48,7 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
             predictors=answer.prediction.sources,
         )
         with context.database.writing() as session:
-            document = _document(repository.add(session, problem, answer, device_id, versions))
+            document = _document(repository.add(session, question, answer, versions))
             reply = Reply(status=201, body=document.model_dump_json(), location=document.links.self)
             record(session, reply)
         return reply
@@ -97,14 +99,14 @@ def listed(
         return [_summary(row) for row in rows], after
 
 
-def problem_of(context: Context, request: DesignRequest) -> tuple[str | None, Problem]:
-    """The id of the device (None for an inline profile) and the problem that a request states.
+def asked(context: Context, request: DesignRequest) -> Asked:
+    """What a request asks.
 
     Raises:
         Refusal: It names something that is not known.
     """
     with at("/device"):
-        device_id, profile = resolve(context, request.device)
+        target = resolve(context, request.device)
     with at("/task"):
         task = find_task(request.task)
     with at("/energy_model"):
@@ -112,16 +114,19 @@ def problem_of(context: Context, request: DesignRequest) -> tuple[str | None, Pr
     for index, name in enumerate(request.spaces):
         with at(f"/spaces/{index}"):
             find_space(name).genes(task)
+    found = target.adapted(context, request.energy_model)
     problem = Problem(
-        device=profile,
+        device=target.profile,
         task=task,
         constraints=request.limits,
         preferences=request.preferences,
         spaces=request.spaces,
         seed=request.seed,
         energy_model=request.energy_model,
+        adaptation=found.adaptation if found else None,
     )
-    return device_id, problem
+    rests_on = RestsOn(count=found.count, digest=found.digest) if found else None
+    return Asked(device_id=target.device_id, rests_on=rests_on, problem=problem)
 
 
 def _solve(context: Context, problem: Problem) -> Answer:

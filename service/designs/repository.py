@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from optimizer.problem import Answer, Problem
 from service.designs.schemas import DesignFilter, DesignSort, Versions
+from service.devices.schemas import RestsOn
 from service.ids import new_id
 from service.models import DesignRow
 from service.paging import Key, from_cursor, to_cursor
@@ -18,18 +20,33 @@ KILOBYTE = 1_000
 _EVERYTHING = (DesignRow.device, DesignRow.versions, DesignRow.design, DesignRow.prediction, DesignRow.front)
 
 
-def add(session: Session, problem: Problem, answer: Answer, device_id: str | None, versions: Versions) -> DesignRow:
-    """Store an answer with the problem it answers."""
-    design, prediction = answer.design, answer.prediction
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a request asks.
+
+    Attributes:
+        device_id: None for an inline profile.
+        rests_on: The measurements of the device that the problem's adaptation is derived from.
+    """
+
+    device_id: str | None
+    rests_on: RestsOn | None
+    problem: Problem
+
+
+def add(session: Session, asked: Asked, answer: Answer, versions: Versions) -> DesignRow:
+    """Store an answer with what was asked."""
+    design, prediction, problem = answer.design, answer.prediction, asked.problem
     row = DesignRow(
         id=new_id(PREFIX),
         name=design.architecture.name,
         digest=design.digest,
         task=problem.task.name,
         space=design.genotype.space if design.genotype else None,
-        device_id=device_id,
+        device_id=asked.device_id,
         device_name=problem.device.name,
         device=problem.device.model_dump(mode="json"),
+        measurements=asked.rests_on.model_dump(mode="json") if asked.rests_on else None,
         limits=problem.constraints.model_dump(mode="json"),
         preferences=problem.preferences.model_dump(mode="json"),
         spaces=list(problem.spaces),

@@ -13,7 +13,7 @@ from design.design import Design
 from design.device import DeviceProfile
 from design.prediction import AccuracyBasis, Assumption, Prediction
 from optimizer.problem import DEFAULT_ENERGY_MODEL, FrontPoint
-from service.devices.schemas import DeviceReference
+from service.devices.schemas import DeviceReference, RestsOn
 
 MOST_SEED = 2**32 - 1
 Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -93,6 +93,9 @@ class DesignDocument(BaseModel):
     space: str | None
     device_id: str | None = Field(description="null if the profile came with the request")
     device: DeviceProfile = Field(description="snapshot of the profile it was designed for")
+    measurements: RestsOn | None = Field(
+        description="of the device when it was designed, that its costs rest on; null without any"
+    )
     limits: Constraints
     preferences: Preferences
     spaces: tuple[str, ...] = Field(description="as requested; empty = all that fit the task")

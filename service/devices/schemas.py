@@ -51,6 +51,13 @@ DeviceReference = Annotated[
 ]
 
 
+class RestsOn(BaseModel):
+    """The measurements of a device that a figure rests on, beside its profile."""
+
+    count: int
+    digest: str = Field(description="of their content (SHA-256)")
+
+
 class DeviceSummary(BaseModel):
     """A device in a list."""
 

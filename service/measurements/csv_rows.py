@@ -158,7 +158,8 @@ def _row(header: Sequence[str], line: int, cells: list[str]) -> MeasurementInput
 def _placed(error: Any, line: int) -> Fault:
     """One of pydantic's errors by row and column."""
     fault = fault_of_value(error)
-    fault.row, fault.column = line, _column(str(error["loc"][0]) if error["loc"] else "", fault.must)
+    fault.pointer, fault.row = None, line
+    fault.column = _column(str(error["loc"][0]) if error["loc"] else "", fault.must)
     if error["type"] == "float_parsing" and re.search(r"\d,\d", str(error["input"])):
         fault.way_out = "Write decimals with a point."
     if error["type"] == "finite_number":

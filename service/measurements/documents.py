@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from design.zoo import NETWORKS
 from predictors.adapt import Adaptation, Errors
 from service.measurements.adaptations import Adapted
 from service.measurements.schemas import (
@@ -22,7 +23,7 @@ def measurement_document(row: MeasurementRow, verdicts: tuple[FigureVerdict, ...
         created_at=row.created_at,
         name=row.name,
         task=row.task,
-        network=row.source.get("network"),
+        network=row.name if row.name in NETWORKS else None,
         genotype=genotype_of(row.source),
         latency_ms=row.latency_ms,
         energy_mj=row.energy_mj,

@@ -34,7 +34,7 @@ def network_of(context: Context | None, reference: DesignReference) -> MeasuredN
         return _member(genotype)
     subject = subject_of(context, reference)
     if subject.design.genotype is not None:
-        return _member(subject.design.genotype)
+        return _member(subject.design.genotype, name=reference.network)
     if reference.network is not None:
         source: Source = {"network": reference.network, "task": subject.task.name}
         return MeasuredNetwork(name=reference.network, task=subject.task.name, source=source)
@@ -43,9 +43,8 @@ def network_of(context: Context | None, reference: DesignReference) -> MeasuredN
     return MeasuredNetwork(name=name, task=subject.task.name, source={"design": document})
 
 
-def _member(genotype: Genotype) -> MeasuredNetwork:
-    """A member of a space, by its canonical vector."""
-    title = find_space(genotype.space).title(find_task(genotype.task), np.array(genotype.values))
-    return MeasuredNetwork(
-        name=title[:LONGEST_NAME], task=genotype.task, source={"genotype": genotype.model_dump(mode="json")}
-    )
+def _member(genotype: Genotype, name: str | None = None) -> MeasuredNetwork:
+    """A member of a space, by its canonical vector, called as it was named or as the space calls it."""
+    if name is None:
+        name = find_space(genotype.space).title(find_task(genotype.task), np.array(genotype.values))[:LONGEST_NAME]
+    return MeasuredNetwork(name=name, task=genotype.task, source={"genotype": genotype.model_dump(mode="json")})

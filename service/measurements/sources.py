@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class MeasuredNetwork:
     task: str
     source: Source
 
-    @property
+    @cached_property
     def key(self) -> str:
         """See the class."""
         text = json.dumps(self.source, sort_keys=True, separators=(",", ":"))

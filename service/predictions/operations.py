@@ -11,7 +11,7 @@ from predictors.energy import find_energy_model
 from predictors.predict import explain
 from service.context import Context
 from service.devices.operations import resolve
-from service.devices.schemas import DeviceReference
+from service.devices.schemas import DeviceReference, RestsOn
 from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.predictions.schemas import DevicePrediction, PredictionDocument, PredictionRequest, PredictionVersions
@@ -65,8 +65,20 @@ def _on_device(
     context: Context, subject: Subject, reference: DeviceReference, pointer: str, request: PredictionRequest
 ) -> DevicePrediction:
     with at(pointer):
-        device_id, profile = resolve(context, reference)
-        prediction = explain(subject.design, describe(profile), subject.task, energy_model=request.energy_model)
+        target = resolve(context, reference)
+        found = target.adapted(context, request.energy_model)
+        prediction = explain(
+            subject.design,
+            describe(target.profile),
+            subject.task,
+            energy_model=request.energy_model,
+            adaptation=found.adaptation if found else None,
+        )
     if not request.layers:
         prediction = prediction.model_copy(update={"layers": ()})
-    return DevicePrediction(device_id=device_id, device=profile, prediction=prediction)
+    return DevicePrediction(
+        device_id=target.device_id,
+        device=target.profile,
+        measurements=RestsOn(count=found.count, digest=found.digest) if found else None,
+        prediction=prediction,
+    )

@@ -12,7 +12,7 @@ from design.errors import BespokeError
 from design.prediction import Prediction
 from optimizer.problem import DEFAULT_ENERGY_MODEL
 from service.designs.schemas import Name
-from service.devices.schemas import DeviceReference
+from service.devices.schemas import DeviceReference, RestsOn
 
 MOST_DEVICES = 1_000
 
@@ -65,6 +65,7 @@ class DevicePrediction(BaseModel):
 
     device_id: str | None = Field(description="as requested; null if the profile came with the request")
     device: DeviceProfile = Field(description="the profile it was predicted for")
+    measurements: RestsOn | None = Field(description="of this device, that the figures rest on; null without any")
     prediction: Prediction
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from design.encoding import encode_designs
 from design.precision import Precision
 from design.spaces.registry import SPACES
+from predictors.adapt import adapt
+from predictors.measurement import Measurements
 from predictors.predict import predict
 from tests.optimizer.asking import ask, trials_of
 
@@ -55,3 +59,19 @@ def test_everything_tried_is_kept_in_order() -> None:
     assert trials.objective.rank(best) == min(
         trials.objective.rank(trials.scores.take(np.array([at]))) for at in range(12)
     )
+
+
+def test_scores_rest_on_the_measurements_of_the_device() -> None:
+    problem = ask("raspberry-pi-4", "resnet")
+    plain = trials_of(problem)
+    scores = plain.score(plain.space.sample(plain.task, 8, np.random.default_rng(0)))
+    designs = plain.space.rows(plain.task, scores.genotypes)
+    measured = Measurements(designs=designs, latency_ms=2 * scores.latency_ms, energy_mj=3 * scores.energy_mj)
+    adaptation = adapt(plain.device, measured, energy_model=problem.energy_model)
+    own = trials_of(replace(problem, adaptation=adaptation)).score(scores.genotypes)
+    expected = predict(designs, plain.device, plain.task, adaptation=adaptation)
+    assert own.latency_ms == pytest.approx(expected.latency_ms.median)
+    assert own.energy_mj == pytest.approx(expected.energy_mj.median)
+    assert own.latency_ms == pytest.approx(2 * scores.latency_ms, rel=0.2)
+    assert own.energy_mj == pytest.approx(3 * scores.energy_mj, rel=0.2)
+    assert (own.accuracy == scores.accuracy).all()

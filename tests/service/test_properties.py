@@ -21,6 +21,7 @@ from optimizer.optimize import optimize
 from optimizer.problem import Answer, Problem
 from service.app import create_app
 from service.database import Database
+from service.measurements.schemas import EXAMPLE_REQUEST as MEASUREMENTS
 from service.settings import Settings
 
 BASE_URL = "http://127.0.0.1"
@@ -39,11 +40,12 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 
 @pytest.fixture(scope="module", autouse=True)
 def _something_stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A database with one own device and one design."""
+    """A database with one own device that has measurements, and one design."""
     url = f"sqlite:///{tmp_path_factory.mktemp('properties') / 'test.sqlite3'}"
     app.state.context = replace(app.state.context, database=Database(Settings(database_url=url)))
     with TestClient(app, base_url=BASE_URL) as client:
-        client.post("/v1/devices", json={"name": "Mine", "kind": "cpu"}).raise_for_status()
+        device = client.post("/v1/devices", json={"name": "Mine", "kind": "cpu"}).raise_for_status().json()
+        client.post(f"{device['href']}/measurements", json=MEASUREMENTS).raise_for_status()
         request = {"device": "raspberry-pi-4", "task": "cifar10"}
         client.post("/v1/designs", json=request).raise_for_status()
         yield
