@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocols import HELP, NASFLAT, NASFLAT_MEASUREMENTS, OFA, TRIM, Protocol
-from benchmarks.scores import Scores, mean_of, over_devices, rank_correlation, score
+from benchmarks.scores import Scores, mean_of, over_devices, rank_correlation, score, score_estimates
 from design.encoding import FloatArray, IntArray
+from design.errors import UnknownName
+from predictors.descriptor import describe
 from predictors.fit_known_space import fit_known_space
 from predictors.known_space import KnownSpace
-from predictors.tables import MeasuredTable, chip_of, device_kind, read_table
-from predictors.zero_shot import ranking
+from predictors.tables import MeasuredTable, chip_of, profile_of_row, read_table
+from predictors.zero_shot import zero_shot
 
 COUNTS = (0, 10, 20)
 
@@ -41,6 +43,18 @@ def adapted(
     return score(found.mean_ms, found.variance_ms2, latency[queries]), took
 
 
+def described(known: KnownSpace, table: MeasuredTable, device: str, queries: IntArray) -> Scores:
+    """Scores of the catalogue's descriptor alone; where it says that pools run on the MAC array, also without that."""
+    profile = profile_of_row(table.name, device)
+    if profile is None:
+        raise UnknownName("the row must stand for a device of the catalogue", repr(device))
+    features, latency = table.features.take(queries), table.row(device)[queries]
+    found = score_estimates(zero_shot(known, features, describe(profile)), latency)
+    plain = profile.model_copy(update={"pooling_on_mac_array": None})
+    without = score_estimates(zero_shot(known, features, describe(plain)), latency)
+    return found | {"srcc_without_pooling_field": without["srcc"]}
+
+
 def measure_trimmed(folder: Path, protocol: Protocol, seeds: int) -> dict[str, Any]:
     """HELP's protocol: keys 0, 10 and 20 (measurements drawn from the trimmed pool), `flops_srcc`, `adapt_ms`."""
     table = read_table(folder, protocol.table)
@@ -55,8 +69,7 @@ def measure_trimmed(folder: Path, protocol: Protocol, seeds: int) -> dict[str, A
             latency = table.row(device)
             pool, queries = trimmed(protocol.pool or whole, latency), trimmed(protocol.queries or whole, latency)
             if count == 0:
-                order = ranking(known, table.features.take(queries), device_kind(device))
-                by_device[device] = {"srcc": rank_correlation(order, latency[queries])}
+                by_device[device] = described(known, table, device, queries)
                 continue
             scores = []
             for seed in range(seeds):

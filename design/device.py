@@ -76,6 +76,9 @@ class DeviceProfile(BaseModel):
     batch_size: Annotated[int, Field(gt=0, le=65_536)] | None = Field(None, description="pictures per inference call")
     threads: Annotated[int, Field(gt=0, le=4_096)] | None = None
     runtime: ShortText | None = None
+    pooling_on_mac_array: bool | None = Field(
+        None, description="pooling runs as a dense convolution on the array of multiply-accumulate units"
+    )
     process_nm: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
     tdp_w: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     idle_w: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None

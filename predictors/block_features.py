@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from design.encoding import FloatArray, IntArray
+from predictors.amounts import AMOUNTS, FBNET_SKELETON, Amount, ofa_skeleton
 from predictors.experts import SpaceFeatures
 from predictors.standard import RelativeSum, Standard
 
@@ -51,13 +52,13 @@ def ofa_features(kernel: IntArray, expansion: IntArray, depth: IntArray, resolut
     return _standardised(_ofa_raw(kernel, expansion, depth, resolution), _ofa_standards())
 
 
-Raw = tuple[dict[str, FloatArray], FloatArray, FloatArray]
-"""Feature groups, work (arithmetic, traffic, launches) and terms."""
+Raw = tuple[dict[str, FloatArray], FloatArray, FloatArray, FloatArray]
+"""Feature groups, work (arithmetic, traffic, launches), terms and physical amounts."""
 Standards = tuple[dict[str, Standard], RelativeSum]
 
 
 def _standardised(raw: Raw, standards: Standards) -> SpaceFeatures:
-    groups, work, terms = raw
+    groups, work, terms, amounts = raw
     by_group, by_work = standards
     plain = {name: by_group[name].plain(group) for name, group in groups.items()}
     return SpaceFeatures(
@@ -66,6 +67,7 @@ def _standardised(raw: Raw, standards: Standards) -> SpaceFeatures:
         structure=np.hstack(list(plain.values())),
         work=by_work.of(work),
         terms=terms,
+        amounts=amounts,
     )
 
 
@@ -74,7 +76,7 @@ _FLAT_WEIGHT = {"counts": 0.5, "choices": 0.3}
 
 
 def _standards_of(raw: Raw) -> Standards:
-    groups, work, _ = raw
+    groups, work, _, _ = raw
     return {name: Standard.of(group) for name, group in groups.items()}, RelativeSum.learn(work)
 
 
@@ -140,7 +142,30 @@ def _fbnet_raw(operations: IntArray) -> Raw:
     late = FBNET_STAGES >= LATE_STAGE
     arithmetic = [costs[:, where, kind].sum(axis=1) for kind in range(TRAFFIC) for where in (late, ~late)]
     work = np.column_stack([macs, total[:, TRAFFIC], total[:, LAUNCHES]])
-    return groups, work, np.column_stack([*arithmetic, total[:, WEIGHTS], total[:, TRAFFIC], total[:, LAUNCHES]])
+    terms = np.column_stack([*arithmetic, total[:, WEIGHTS], total[:, TRAFFIC], total[:, LAUNCHES]])
+    return groups, work, terms, _fbnet_amounts(operations, total)
+
+
+def _fbnet_amounts(operations: IntArray, total: FloatArray) -> FloatArray:
+    """N x Amount; `total` are the costs summed over the places. Channel shuffles and sums are the other layers."""
+    shuffles = 2.0 * np.array([bool(one and one[2] > 1) for one in FBNET_OPERATIONS])[operations].sum(axis=1)
+    sums = ((operations != SKIP) & _same_shape()).sum(axis=1)
+    found = np.zeros((len(operations), AMOUNTS))
+    for amount, value in FBNET_SKELETON.items():
+        found[:, amount] = value
+    found[:, Amount.DENSE_MACS] += total[:, POINTWISE]
+    found[:, Amount.GROUPED_MACS] += total[:, GROUPED]
+    found[:, Amount.DEPTHWISE_MACS] += total[:, SMALL_DEPTHWISE] + total[:, LARGE_DEPTHWISE]
+    found[:, Amount.CONV_ELEMENTS] += total[:, TRAFFIC]
+    found[:, Amount.CONV_LAYERS] += total[:, LAUNCHES] - shuffles
+    found[:, Amount.OTHER_LAYERS] += shuffles + sums
+    return found
+
+
+def _same_shape() -> FloatArray:
+    """Places where a block's input is added to its output, 22."""
+    before = np.array([16, *FBNET_CHANNELS[:-1]])
+    return np.asarray((before == np.array(FBNET_CHANNELS)) & (np.array(FBNET_STRIDES) == 1))
 
 
 @cache
@@ -189,4 +214,10 @@ def _ofa_raw(kernel: IntArray, expansion: IntArray, depth: IntArray, resolution:
         "choices": np.hstack([kernels.reshape(count, -1), wide.reshape(count, -1)]),
     }
     terms = np.column_stack([pointwise, depthwise, weights.sum(axis=1), traffic.sum(axis=1), layers])
-    return groups, np.column_stack([macs, traffic.sum(axis=1), layers]), terms
+    amounts = ofa_skeleton(np.asarray(resolution, dtype=np.float64))
+    amounts[:, Amount.DENSE_MACS] += pointwise.sum(axis=1)
+    amounts[:, Amount.DEPTHWISE_MACS] += depthwise.sum(axis=1)
+    amounts[:, Amount.CONV_ELEMENTS] += traffic.sum(axis=1)
+    amounts[:, Amount.CONV_LAYERS] += 3 * layers
+    amounts[:, Amount.OTHER_LAYERS] += layers - len(OFA_CHANNELS)
+    return groups, np.column_stack([macs, traffic.sum(axis=1), layers]), terms, amounts

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from design.encoding import FloatArray, IntArray
+from predictors.amounts import cell_amounts
 from predictors.experts import SpaceFeatures
 from predictors.standard import RelativeSum, Standard
 
@@ -45,6 +46,7 @@ def _features(operations: IntArray) -> SpaceFeatures:
         structure=structure_standard.plain(structure),
         work=work_standard.of(work),
         terms=_terms(operations),
+        amounts=_amounts(operations),
     )
 
 
@@ -99,6 +101,12 @@ def _terms(operations: IntArray) -> FloatArray:
     return np.column_stack(
         [*of, _MACS[operations].sum(axis=1) + 1.0, traffic, (operations > SKIP).sum(axis=1) + 1.0]
     ).astype(np.float64)
+
+
+def _amounts(operations: IntArray) -> FloatArray:
+    """Physical amounts of networks of these cells."""
+    small, large, pools = ((operations == one).sum(axis=1) for one in (CONV_1X1, CONV_3X3, POOL))
+    return cell_amounts(small, large, pools, _additions(operations != NONE))
 
 
 def _counts(operations: IntArray, mask: FloatArray) -> FloatArray:

@@ -53,6 +53,7 @@ class Descriptor:
         binary_lanes: Channels of binary layers are padded to a multiple of this.
         winograd: The runtime transforms 3x3 convolutions of floats (Winograd).
         eager: Batch norms and activations are kernels of their own.
+        pooling_on_mac_array: Pools cost what dense convolutions of their window cost.
         static_w: Power drawn while a call runs, beside operations and memory traffic: idle, control, clock.
         weights_in_flash: Weights are read where they lie and take no working memory.
         latency_spread: Standard deviation of log latency that the descriptor leaves unexplained; wider the
@@ -75,6 +76,7 @@ class Descriptor:
     binary_lanes: int
     winograd: bool
     eager: bool
+    pooling_on_mac_array: bool
     weights_in_flash: bool
     latency_spread: float
     energy_spread: float
@@ -174,6 +176,9 @@ def describe(profile: DeviceProfile) -> Descriptor:
     if profile.runtime is None:
         words = "layer by layer, as frameworks on PCs run" if _eager(profile) else "fused layers"
         figures.note("runtime", words, f"usual for the kind {profile.kind.value}")
+    pooling = profile.pooling_on_mac_array
+    if pooling is None and profile.kind not in PROGRAMMABLE:
+        figures.note("pooling_on_mac_array", "no", "pooling units beside the array, as usual")
     ncnn = (profile.runtime or "").casefold().startswith("ncnn")
     arm = any(word in (profile.isa or "").casefold() for word in ("arm", "neon"))
     return Descriptor(
@@ -191,6 +196,7 @@ def describe(profile: DeviceProfile) -> Descriptor:
         binary_lanes=_ARM_BINARY_LANES if arm or profile.kind is DeviceKind.MCU else _BINARY_LANES,
         winograd=ncnn,
         eager=_eager(profile),
+        pooling_on_mac_array=bool(pooling),
         weights_in_flash=profile.kind is DeviceKind.MCU,
         latency_spread=figures.latency_spread,
         energy_spread=figures.energy_spread,

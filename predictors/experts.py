@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from design.encoding import FloatArray, IntArray
+from predictors.amounts import Amount
 
 CONSTANT_VARIANCE = 25.0
 LINEAR_TERMS = ("mean", "own", "all")
@@ -33,6 +34,7 @@ class SpaceFeatures:
         work: N, arithmetic + traffic + launches, each relative to its mean, standardised: what a device known by
             nothing but physics feels.
         terms: N x T non-negative amounts: each kind of arithmetic, then weights, traffic, launches.
+        amounts: N x `amounts.Amount`, what a descriptor gives prices to.
         pruned: The same networks without the parts that do not reach their output, as some runtimes execute them;
             None where a space has no such parts.
     """
@@ -42,6 +44,7 @@ class SpaceFeatures:
     structure: FloatArray
     work: FloatArray
     terms: FloatArray
+    amounts: FloatArray
     pruned: SpaceFeatures | None = None
 
     def __len__(self) -> int:
@@ -57,6 +60,11 @@ class SpaceFeatures:
         """Activations read and written, N."""
         return np.asarray(self.terms[:, -2])
 
+    @property
+    def pool_macs(self) -> FloatArray:
+        """Multiply-adds of pools if they ran as dense convolutions, N."""
+        return np.asarray(self.amounts[:, Amount.POOL_MACS])
+
     def take(self, index: IntArray) -> SpaceFeatures:
         """The networks at `index`."""
         return SpaceFeatures(
@@ -65,6 +73,7 @@ class SpaceFeatures:
             structure=self.structure[index],
             work=self.work[index],
             terms=self.terms[index],
+            amounts=self.amounts[index],
             pruned=None if self.pruned is None else self.pruned.take(index),
         )
 

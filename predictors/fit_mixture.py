@@ -80,6 +80,7 @@ def _as_tensors(features: SpaceFeatures) -> SpaceFeatures:
         structure=features.structure,
         work=features.work,
         terms=features.terms,
+        amounts=features.amounts,
     )
 
 

@@ -36,6 +36,7 @@ class SourceFunction:
     Attributes:
         weights: S + 1, the last one is the constant.
         floor: Least value.
+        level_ms: Mean latency over the networks it was fitted on.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SourceFunction:
     kind: str
     weights: FloatArray
     floor: float
+    level_ms: float
 
     def on(self, features: SpaceFeatures) -> Source:
         """The function's values on networks."""
@@ -74,7 +76,14 @@ def fit_sources(
         floor = FLOOR * float(clipped.min())
         mean = float(np.maximum(design @ weights, floor).mean())
         found.append(
-            SourceFunction(name=name, chip=chips[name], kind=kinds[name], weights=weights / mean, floor=floor / mean)
+            SourceFunction(
+                name=name,
+                chip=chips[name],
+                kind=kinds[name],
+                weights=weights / mean,
+                floor=floor / mean,
+                level_ms=mean,
+            )
         )
     return found
 

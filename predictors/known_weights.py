@@ -17,9 +17,10 @@ from predictors.known_space import KnownSpace, SourceFunction
 from predictors.storage import WEIGHTS, Weights, load_weights, parameter, save_weights
 from predictors.tables import TABLES, read_table
 
-VERSION = "1"
+VERSION = "2"
 SEED = 0
 CELLS, EDGES = 15625, 6
+_STORED = ("name", "chip", "kind", "level_ms")
 
 
 def kind_of(name: str) -> str:
@@ -36,7 +37,9 @@ def to_weights(known: KnownSpace, facts: dict[str, str] | None = None, cells: In
         cells: N x K choices of the table's networks, where their order is a standard.
     """
     description = {
-        "sources": [{"name": one.name, "chip": one.chip, "kind": one.kind} for one in known.sources],
+        "sources": [
+            {"name": one.name, "chip": one.chip, "kind": one.kind, "level_ms": one.level_ms} for one in known.sources
+        ],
         "variances": {name: dict(terms) for name, terms in known.variances.items()},
         "spreads": dict(known.spreads),
         "physical": known.physical,

@@ -2,6 +2,7 @@
 
     layer = max(compute, memory) + overhead x kernels
     compute = batch x (MACs x shape / peak at the bits it runs at + element-wise work / vector rate) / efficiency
+              (pools count as convolutions over all channels on accelerators that run them so)
     memory = bytes / bandwidth of the level that holds the layer's working set
 
 The few constants are common to all devices of a kind, rounded from public timings (ncnn, NAS-Bench-201 on 29 devices,
@@ -15,6 +16,7 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from design.device import DeviceKind
 from design.encoding import OPS, Column, EncodedDesigns, FloatArray, IntArray
@@ -186,7 +188,12 @@ def layer_times(rows: FloatArray, device: Descriptor) -> LayerTimes:
     op, width = rows[:, Column.OP], executed_width(rows, device)
     efficiency, batch = OPTIONS[device.profile.kind].efficiency, device.batch_size
     vector_rate = device.macs_per_second[device.float_bits]
-    products = rows[:, Column.MACS] * _shape_factor(rows, width, device) * _seconds_per_mac(width, device)
+    macs = rows[:, Column.MACS]
+    if device.pooling_on_mac_array:
+        pools = is_pool(rows)
+        macs = np.where(pools, pool_macs(rows), macs)
+        width = np.where(pools, _pool_width(rows, device), width)
+    products = macs * _shape_factor(rows, width, device) * _seconds_per_mac(width, device)
     elementwise = rows[:, Column.OUT_ELEMENTS] * elementwise_operations_per_row(rows) / vector_rate
     separate = (rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION]
     kernels = 1.0 + device.eager * separate
@@ -198,14 +205,30 @@ def layer_times(rows: FloatArray, device: Descriptor) -> LayerTimes:
     )
 
 
+def is_pool(rows: FloatArray) -> NDArray[np.bool_]:
+    """Which rows pool, R."""
+    op = rows[:, Column.OP]
+    return np.asarray((op == _POOL_MAX) | (op == _POOL_AVERAGE))
+
+
+def pool_macs(rows: FloatArray) -> FloatArray:
+    """Multiply-accumulates of pools run as convolutions over all channels, R."""
+    window = rows[:, Column.KERNEL_HEIGHT] * rows[:, Column.KERNEL_WIDTH]
+    return np.asarray(window * rows[:, Column.IN_CHANNELS] * rows[:, Column.OUT_ELEMENTS])
+
+
+def _pool_width(rows: FloatArray, device: Descriptor) -> IntArray:
+    """Bits that pools compute at on the array: those of what they read, R."""
+    bits = rows[:, Column.ACTIVATION_BITS]
+    index = np.asarray(bits * _SIDE + bits, dtype=np.int64)
+    return np.asarray(executed_table(device.supported_bits).max(axis=0)[index])
+
+
 def elementwise_operations_per_row(rows: FloatArray) -> FloatArray:
     """Vector operations per output element: scaling of low-bit layers, fused activations, additions, pool windows."""
-    op = rows[:, Column.OP]
     weight_bits = rows[:, Column.WEIGHT_BITS]
     scaled = (weight_bits > 0) & (weight_bits < 16)
-    window = np.where(
-        (op == _POOL_MAX) | (op == _POOL_AVERAGE), rows[:, Column.KERNEL_HEIGHT] * rows[:, Column.KERNEL_WIDTH], 0.0
-    )
+    window = np.where(is_pool(rows), rows[:, Column.KERNEL_HEIGHT] * rows[:, Column.KERNEL_WIDTH], 0.0)
     own = np.where(weight_bits == 0, np.maximum(rows[:, Column.INPUTS], 1) + window, 0.0)
     return np.asarray(own + scaled + rows[:, Column.ACTIVATION])
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from design.device import DeviceProfile
+from design.devices.catalogue import catalogue
 from design.encoding import FloatArray, IntArray
 from design.errors import UnknownName
 from predictors.block_features import fbnet_features, ofa_features
@@ -79,6 +82,46 @@ def features_of(name: str, arrays: dict[str, IntArray]) -> SpaceFeatures:
     if name == "fbnet":
         return fbnet_features(arrays["ops"])
     return ofa_features(arrays["ks"], arrays["expand"], arrays["depth"], arrays["resolution"])
+
+
+REFERENCE_NETWORKS = 1000
+
+
+@cache
+def reference_features(name: str) -> SpaceFeatures:
+    """A fixed population of a space's networks, drawn at random."""
+    rng = np.random.default_rng(0)
+    count = REFERENCE_NETWORKS
+    if name == "nb201":
+        return cell_features(rng.integers(0, 5, size=(count, 6)))
+    if name == "fbnet":
+        return fbnet_features(rng.integers(0, 9, size=(count, 22)))
+    return ofa_features(
+        rng.choice([3, 5, 7], size=(count, 20)),
+        rng.choice([3, 4, 6], size=(count, 20)),
+        rng.integers(2, 5, size=(count, 5)),
+        rng.choice(np.arange(128, 225, 4), size=count),
+    )
+
+
+@cache
+def _profiles() -> dict[tuple[str, str], DeviceProfile]:
+    return {
+        (table, row): device.profile(setting)
+        for device in catalogue().values()
+        for table, rows in device.tables.items()
+        for row, setting in rows.items()
+    }
+
+
+def profile_of_row(table: str, row: str) -> DeviceProfile | None:
+    """The catalogue's device and setting that a row of a measured table stands for."""
+    return _profiles().get((table, row))
+
+
+def profile_of_name(row: str) -> DeviceProfile | None:
+    """The catalogue's device and setting that a row of that name in any measured table stands for."""
+    return next((profile for (_, name), profile in _profiles().items() if name == row), None)
 
 
 def device_kind(row: str) -> str:

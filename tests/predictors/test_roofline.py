@@ -13,10 +13,11 @@ from design.layer import Activation, Layer, Op
 from design.layers import conv, elementwise, flatten
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Precision, precision
+from design.spaces.nasbench201 import NasBench201Space
 from design.task import find_task
 from design.zoo import find_network
 from predictors.descriptor import Descriptor, describe
-from predictors.roofline import BOUNDS, OPTIONS, executed_pair, layer_times
+from predictors.roofline import BOUNDS, OPTIONS, executed_pair, is_pool, layer_times
 
 DEVICES = ("raspberry-pi-4", "raspberry-pi-5", "stm32l4r5", "titan-rtx@batch_32", "coral-edge-tpu", "xeon-gold-6226")
 
@@ -159,3 +160,24 @@ def test_a_raspberry_pi_4_runs_resnet18_on_imagenet_in_a_plausible_time() -> Non
     design = find_network("resnet18").design(find_task("imagenet"))
     seconds = times_of(design, describe(find_device("raspberry-pi-4@one_thread"))).sum()
     assert 0.15 < seconds < 0.9  # 0.33 s measured with ncnn
+
+
+def test_pools_on_the_mac_array_cost_what_convolutions_of_their_window_cost() -> None:
+    cells = NasBench201Space().rows(find_task("cifar10"), np.array([[4] * 6 + [0] * 6, [3] * 6 + [0] * 6]))
+    plain = find_device("eyeriss").model_copy(update={"pooling_on_mac_array": None})
+    stated = find_device("eyeriss")
+    assert stated.pooling_on_mac_array
+    times = [layer_times(cells.rows, describe(profile)).compute for profile in (plain, stated)]
+    window = (cells.rows[:, Column.KERNEL_HEIGHT] == 3) & is_pool(cells.rows)
+    assert window.any()
+    assert np.all(times[1][window] > 10 * times[0][window])
+    assert np.array_equal(times[0][~is_pool(cells.rows)], times[1][~is_pool(cells.rows)])
+    pooled, convolved = cells.total(times[1])
+    assert pooled == pytest.approx(convolved, rel=0.25)
+
+
+def test_accelerators_that_do_not_say_how_they_pool_are_assumed_to_have_units_for_it() -> None:
+    plain = find_device("eyeriss").model_copy(update={"pooling_on_mac_array": None})
+    assert "pooling_on_mac_array" in {item.field for item in describe(plain).assumed}
+    assert "pooling_on_mac_array" not in {item.field for item in describe(find_device("eyeriss")).assumed}
+    assert "pooling_on_mac_array" not in {item.field for item in describe(find_device("raspberry-pi-4")).assumed}
