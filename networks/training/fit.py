@@ -1,0 +1,287 @@
+"""fit: train a network on a data set. The main path of training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn, optim
+
+from networks.training.averaging import WeightAverage
+from networks.training.batches import Batches
+from networks.training.checkpoint import Checkpoint, State, load_checkpoint
+from networks.training.data import TrainingData
+from networks.training.errors import InvalidData, InvalidOptions, TrainingDiverged, TrainingStopped
+from networks.training.evaluation import Evaluation, evaluate
+from networks.training.objective import objective, teach
+from networks.training.options import FitOptions
+from networks.training.progress import Epoch, Fitted, Progress
+from networks.training.schedule import learning_rate
+from networks.training.stepping import make_optim
+
+REPORTS_PER_EPOCH = 20
+EVALUATION_BATCH = 500
+
+
+def fit(
+    module: nn.Module,
+    data: TrainingData,
+    options: FitOptions,
+    *,
+    teacher: nn.Module | None = None,
+    checkpoint: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Fitted:
+    """Train a network; it is left with the weights of its best epoch on the validation part, in evaluation mode.
+
+    A run that goes on from a checkpoint ends with the same weights, to the digit, as one that was never interrupted
+    (same machine, same number of threads, which the caller sets). The test part is not looked at.
+
+    Args:
+        module: N x C x H x W -> N x classes, on the device to train on; its memory format becomes channels last.
+        data: See `prepare`.
+        options: How.
+        teacher: Gives soft targets where `options.distillation` is over 0.
+        checkpoint: Written after every epoch; where it exists, training goes on from it.
+        progress: Told about twenty times an epoch.
+        should_stop: Asked before every step.
+
+    Returns:
+        The curves and which epoch was best.
+
+    Raises:
+        InvalidData: The network does not take such pictures or has other classes.
+        InvalidOptions: Distillation without a teacher.
+        CheckpointMismatch: The checkpoint belongs to another run.
+        TrainingDiverged: The loss is no longer a number.
+        TrainingStopped: `should_stop` said so.
+    """
+    if options.distillation and teacher is None:
+        raise InvalidOptions("distillation must have a teacher", "none", "Give one, or set distillation=0.")
+    device = next(module.parameters()).device
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(options.seed)
+        run = _Run(module, data, options, teacher, device)
+        run.resume(checkpoint)
+        while len(run.epochs) < options.epochs:
+            run.epoch(progress, should_stop)
+            if checkpoint is not None:
+                run.checkpoint().save(checkpoint)
+    return run.finish()
+
+
+@dataclass(kw_only=True)
+class _Totals:
+    """Sums over the steps of an epoch."""
+
+    loss: float = 0.0
+    right: int = 0
+    pictures: int = 0
+    steps: int = 0
+
+    def add(self, loss: float, logits: Tensor, labels: Tensor) -> None:
+        self.loss += loss
+        self.right += int((logits.argmax(1) == labels).sum())
+        self.pictures += len(labels)
+        self.steps += 1
+
+
+class _Run:
+    """One training as it goes."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        data: TrainingData,
+        options: FitOptions,
+        teacher: nn.Module | None,
+        device: torch.device,
+    ) -> None:
+        self.module, self.options, self.teacher, self.device = module, options, teacher, device
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.train = Batches(
+            data.train,
+            batch_size=options.batch_size,
+            normalisation=data.normalisation,
+            augmentation=options.augmentation,
+            device=device,
+        )
+        self.validation = Batches(
+            data.validation, batch_size=EVALUATION_BATCH, normalisation=data.normalisation, device=device
+        )
+        _check_fits(module, data, self.validation)
+        self.optim: optim.Optimizer = make_optim(module, options)
+        self.average = WeightAverage(module, options.average_decay) if options.average_decay is not None else None
+        self.identity = _identity(module, data, options, teacher)
+        self.epochs: tuple[Epoch, ...] = ()
+        self.best: tuple[State, int] = ({}, 0)
+        self._begun, self._steps_here = time.perf_counter(), 0
+
+    @property
+    def _seconds(self) -> float:
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    def resume(self, path: Path | None) -> None:
+        """Go on from a checkpoint, where there is one."""
+        found = load_checkpoint(path, self.identity) if path is not None else None
+        if found is None:
+            return
+        self.module.load_state_dict(found.module)
+        self.optim.load_state_dict(found.optim)
+        if self.average is not None and found.average is not None:
+            self.average.restore(*found.average)
+        self.epochs, self.best = found.epochs, found.best
+        torch.set_rng_state(found.random[0])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(found.random[1], self.device)
+
+    def checkpoint(self) -> Checkpoint:
+        """The state after the last epoch."""
+        random: tuple[Tensor, ...] = (torch.get_rng_state(),)
+        if self.device.type == "cuda":
+            random += (torch.cuda.get_rng_state(self.device),)
+        average = None if self.average is None else (self.average.state, self.average.steps)
+        return Checkpoint(
+            identity=self.identity,
+            epochs=self.epochs,
+            module=self.module.state_dict(),
+            optim=self.optim.state_dict(),
+            average=average,
+            best=self.best,
+            random=random,
+        )
+
+    def epoch(self, progress: Callable[[Progress], None] | None, should_stop: Callable[[], bool] | None) -> None:
+        """Train one epoch and validate."""
+        begun = time.perf_counter()
+        number, steps = len(self.epochs), self.train.full
+        every = max(steps // REPORTS_PER_EPOCH, 1)
+        totals = _Totals()
+        self.module.train()
+        for images, labels in self.train.shuffled(self.options.seed, number):
+            if should_stop is not None and should_stop():
+                raise TrainingStopped(number)
+            self._step(images, labels, number * steps + totals.steps, totals)
+            if progress is not None and totals.steps % every == 0 and totals.steps < steps:
+                progress(self._progress(number, totals, time.perf_counter() - begun, None))
+        found = self._validate()
+        seconds = time.perf_counter() - begun
+        if progress is not None:
+            progress(self._progress(number, totals, seconds, found.accuracy))
+        record = Epoch(
+            loss=totals.loss / totals.steps,
+            accuracy=totals.right / totals.pictures,
+            validation_loss=found.loss,
+            validation_accuracy=found.accuracy,
+            learning_rate=float(self.optim.param_groups[0]["lr"]),
+            seconds=seconds,
+        )
+        if not self.epochs or found.accuracy >= self.epochs[self.best[1] - 1].validation_accuracy:
+            kept = self.module.state_dict() if self.average is None else self.average.state
+            self.best = ({name: value.detach().clone() for name, value in kept.items()}, number + 1)
+        self.epochs += (record,)
+
+    def _step(self, images: Tensor, labels: Tensor, step: int, totals: _Totals) -> None:
+        options = self.options
+        rate = learning_rate(
+            step,
+            steps=options.epochs * self.train.full,
+            warmup=round(options.warmup_epochs * self.train.full),
+            peak=options.learning_rate,
+        )
+        for group in self.optim.param_groups:
+            group["lr"] = rate
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+            logits = self.module(images)
+        logits = logits.float()
+        taught = None
+        if self.teacher is not None and options.distillation:
+            taught = teach(self.teacher, images, bf16=options.bf16)
+        loss = objective(logits, labels, taught, options)
+        self.optim.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if options.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.module.parameters(), options.clip_norm)
+        self.optim.step()
+        if self.average is not None:
+            self.average.update(self.module)
+        totals.add(loss.item(), logits.detach(), labels)
+        if not math.isfinite(totals.loss):
+            raise TrainingDiverged(
+                "the loss must stay a number",
+                f"{loss.item()} in epoch {step // self.train.full + 1}, step {totals.steps}",
+                "Try a smaller learning_rate, a longer warm-up, clip_norm=1, or bf16=False.",
+            )
+        self._steps_here += 1
+
+    def _validate(self) -> Evaluation:
+        if self.average is None:
+            return evaluate(self.module, self.validation, bf16=self.options.bf16)
+        own = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        self.module.load_state_dict(self.average.state)
+        found = evaluate(self.module, self.validation, bf16=self.options.bf16)
+        self.module.load_state_dict(own)
+        return found
+
+    def _progress(self, number: int, totals: _Totals, seconds: float, validation: float | None) -> Progress:
+        left = self.options.epochs * self.train.full - number * self.train.full - totals.steps
+        here = time.perf_counter() - self._begun
+        return Progress(
+            epoch=number + 1,
+            epochs=self.options.epochs,
+            step=totals.steps,
+            steps=self.train.full,
+            loss=totals.loss / totals.steps,
+            accuracy=totals.right / totals.pictures,
+            validation_accuracy=validation,
+            seconds=self._seconds + seconds,
+            seconds_left=here / self._steps_here * left,
+        )
+
+    def finish(self) -> Fitted:
+        """Give the module the weights of the best epoch."""
+        state, number = self.best
+        self.module.load_state_dict(state)
+        self.module.eval()
+        accuracy = self.epochs[number - 1].validation_accuracy
+        return Fitted(epochs=self.epochs, best_epoch=number, validation_accuracy=accuracy, seconds=self._seconds)
+
+
+def _check_fits(module: nn.Module, data: TrainingData, batches: Batches) -> None:
+    """Show the network one batch."""
+    images, _ = next(batches.in_order())
+    training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            shape = tuple(module(images[:2]).shape)
+    except RuntimeError as error:
+        raise InvalidData(f"the network must take pictures of {data.train.shape}", str(error)) from error
+    module.train(training)
+    if shape[1:] != (len(data.train.classes),):
+        raise InvalidData(f"the network must have an output for each of {len(data.train.classes)} classes", f"{shape}")
+    if len(data.train) < 2:
+        raise InvalidData("there must be at least two training pictures", f"{len(data.train)}")
+
+
+def _identity(module: nn.Module, data: TrainingData, options: FitOptions, teacher: nn.Module | None) -> dict[str, str]:
+    """What a checkpoint must agree in: settings, data, teacher, and names and shapes of the network's state."""
+    taught = hashlib.sha256()
+    if teacher is not None and options.distillation:
+        for value in teacher.state_dict().values():
+            taught.update(value.cpu().contiguous().numpy().tobytes())
+    shapes = sorted((name, tuple(value.shape)) for name, value in module.state_dict().items())
+    return {
+        "options": json.dumps(asdict(options), sort_keys=True),
+        "data": data.digest(),
+        "teacher": taught.hexdigest(),
+        "network": hashlib.sha256(repr(shapes).encode()).hexdigest(),
+    }
