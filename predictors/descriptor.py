@@ -9,7 +9,7 @@ from functools import lru_cache
 from design.device import DeviceKind, DeviceProfile
 from design.precision import Bits
 from design.prediction import Assumption
-from predictors.figures import Figures
+from predictors.figures import ADDED_ENERGY_SPREAD, Figures
 from predictors.peaks import PROGRAMMABLE, peak_gmacs, supported_bits, threads
 
 LAUNCH_OVERHEAD_US: dict[DeviceKind, float] = {
@@ -33,6 +33,11 @@ MCU_CONTROL_PJ_PER_CYCLE = 200.0
 """Of a microcontroller, flash and regulators included: between 130 and 600 pJ a cycle were measured at 40 to 90 nm."""
 ACCELERATOR_CONTROL_PJ_PER_MAC = {DeviceKind.NPU: 2.0, DeviceKind.ASIC: 2.0, DeviceKind.FPGA: 15.0}
 """The same of fixed-function hardware, per int8 multiply-add of its array; of FPGAs from one board of 7 W."""
+MCU_WAITING_SHARE = 0.5
+"""Power of a microcontroller's core that waits for an accelerator, over that of a busy one."""
+_MCU_CORE_MACS_PER_CYCLE = 2.0
+"""int8 multiply-adds per cycle of a core with packed instructions and no vector unit."""
+_VECTORS = re.compile(r"mve|xpulp|pie|rv\d+\w*v")
 TDP_SHARE = 0.5
 """Static and control power as a share of the stated thermal design power."""
 _SMALLER_EXPONENT, _LARGER_EXPONENT = 0.5, 1.8
@@ -55,10 +60,13 @@ class Descriptor:
         eager: Batch norms and activations are kernels of their own.
         pooling_on_mac_array: Pools cost what dense convolutions of their window cost.
         static_w: Power drawn while a call runs, beside operations and memory traffic: idle, control, clock.
+        static_per_call: That power rests on an assumed peak, so that its product with the roofline's time is known
+            better than itself.
         weights_in_flash: Weights are read where they lie and take no working memory.
         latency_spread: Standard deviation of log latency that the descriptor leaves unexplained; wider the
             more was assumed.
-        energy_spread: The same of log energy.
+        energy_spread: The same of log energy, by the closed form alone.
+        power_variance: Variance of log power that assumed figures add.
         assumed: Every figure used that the profile did not state.
     """
 
@@ -71,6 +79,7 @@ class Descriptor:
     batch_size: int
     process_nm: float
     static_w: float
+    static_per_call: bool
     supported_bits: tuple[tuple[Bits, Bits], ...]
     float_bits: int
     binary_lanes: int
@@ -80,6 +89,7 @@ class Descriptor:
     weights_in_flash: bool
     latency_spread: float
     energy_spread: float
+    power_variance: float
     assumed: tuple[Assumption, ...]
 
 
@@ -133,6 +143,25 @@ def _overhead_s(figures: Figures) -> float:
     return value * 1e-6
 
 
+def _rests_on_peak(figures: Figures) -> bool:
+    """Whether static power follows from a peak that had to be assumed; cores of CPUs and microcontrollers draw theirs
+    at any speed."""
+    profile = figures.profile
+    if profile.tdp_w is not None or profile.kind in (DeviceKind.CPU, DeviceKind.MCU):
+        return False
+    return not figures.assumed.keys().isdisjoint({"peak_gmacs.fp32", "peak_gmacs.int8"})
+
+
+def _accelerator_w(profile: DeviceProfile, factor: float) -> float | None:
+    """Control power of a microcontroller's accelerator: of one whose stated int8 peak its own core cannot reach."""
+    stated = profile.peak_gmacs.int8
+    if stated is None or not profile.cores or not profile.clock_ghz or _VECTORS.search((profile.isa or "").casefold()):
+        return None
+    if stated <= _MCU_CORE_MACS_PER_CYCLE * profile.cores * profile.clock_ghz:
+        return None
+    return 1e-3 * ACCELERATOR_CONTROL_PJ_PER_MAC[DeviceKind.NPU] * stated * factor
+
+
 def _static_w(figures: Figures, peaks: dict[int, float], share: float, factor: float) -> float:
     """Power beside operations and memory traffic: idle power (stated) and that of control and clock."""
     profile = figures.profile
@@ -142,6 +171,10 @@ def _static_w(figures: Figures, peaks: dict[int, float], share: float, factor: f
     elif profile.kind is DeviceKind.MCU:
         control = 1e-3 * MCU_CONTROL_PJ_PER_CYCLE * figures.take("cores") * figures.take("clock_ghz") * share * factor
         reason = f"control and clock: {MCU_CONTROL_PJ_PER_CYCLE:g} pJ at 45 nm per cycle"
+        accelerator = _accelerator_w(profile, factor)
+        if accelerator is not None:
+            control = MCU_WAITING_SHARE * control + accelerator
+            reason = f"{MCU_WAITING_SHARE:g} of that of a waiting core, and its accelerator's"
     else:
         programmable = profile.kind in PROGRAMMABLE
         pj = CONTROL_PJ_PER_MAC if programmable else ACCELERATOR_CONTROL_PJ_PER_MAC[profile.kind]
@@ -191,6 +224,7 @@ def describe(profile: DeviceProfile) -> Descriptor:
         batch_size=batch_size,
         process_nm=process,
         static_w=static,
+        static_per_call=_rests_on_peak(figures),
         supported_bits=pairs,
         float_bits=16 if ncnn and peaks[16] > peaks[32] else 32,
         binary_lanes=_ARM_BINARY_LANES if arm or profile.kind is DeviceKind.MCU else _BINARY_LANES,
@@ -200,5 +234,6 @@ def describe(profile: DeviceProfile) -> Descriptor:
         weights_in_flash=profile.kind is DeviceKind.MCU,
         latency_spread=figures.latency_spread,
         energy_spread=figures.energy_spread,
+        power_variance=ADDED_ENERGY_SPREAD["process_nm"] ** 2 * ("process_nm" in figures.assumed),
         assumed=tuple(figures.assumed.values()),
     )

@@ -1,0 +1,62 @@
+"""CallEnergy: energy of whole calls in closed form, by part - static power over time, arithmetic, memory traffic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from design.encoding import EncodedDesigns, FloatArray
+from predictors.descriptor import Descriptor
+from predictors.power import LayerEnergies
+
+POWER_TRAITS = ("level", "arithmetic", "memory")
+"""What a device's power deviates in: altogether, and where the energy goes (shares of the call's energy)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEnergy:
+    """Joules per call of N designs by part.
+
+    Attributes:
+        static: Drawn over the call's time: idle, control, clock.
+        arithmetic: Operations.
+        memory: Bits moved.
+    """
+
+    static: FloatArray
+    arithmetic: FloatArray
+    memory: FloatArray
+
+    @cached_property
+    def total(self) -> FloatArray:
+        """Joules per call, N."""
+        return np.asarray(self.static + self.arithmetic + self.memory)
+
+    @property
+    def time_share(self) -> FloatArray:
+        """Share of the energy that grows with the call's time, N."""
+        return np.asarray(self.static / self.total)
+
+    @property
+    def traits(self) -> FloatArray:
+        """N x POWER_TRAITS."""
+        return np.column_stack([np.ones(len(self.total)), self.arithmetic / self.total, self.memory / self.total])
+
+    def lasting(self, seconds: FloatArray, device: Descriptor) -> CallEnergy:
+        """The same calls where they are known to last so many seconds, N.
+
+        Where the device's power rests on an assumed peak, what is known is the energy of a call and not the power:
+        a slower device then draws less, and nothing changes.
+        """
+        return self if device.static_per_call else replace(self, static=device.static_w * seconds)
+
+
+def call_energy(designs: EncodedDesigns, energies: LayerEnergies) -> CallEnergy:
+    """Sums over the layers of each design."""
+    return CallEnergy(
+        static=designs.total(energies.static),
+        arithmetic=designs.total(energies.arithmetic),
+        memory=designs.total(energies.memory),
+    )

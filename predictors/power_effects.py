@@ -1,0 +1,123 @@
+"""PowerEffects: how the power of devices deviates from the closed form, learned from published energies.
+
+    log energy = log(static power x time + arithmetic + memory) + traits . w
+
+`w` (a level, and how much more operations and traffic cost) is normal: a mean and covariance for each kind of device,
+shrunk hard, since energies of fewer than ten devices are public. Time is not part of this: its error is that of the
+latency prediction, and energy carries the share of it that static power has in a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from design.device import DeviceKind
+from design.encoding import FloatArray
+from predictors.call_energy import POWER_TRAITS, CallEnergy
+from predictors.predictor import Estimates
+from predictors.storage import WEIGHTS, Weights, load_weights, parameter, save_weights
+
+KIND, FORM = "power-effects", "1"
+FILE = WEIGHTS / "energy.safetensors"
+KINDS: tuple[DeviceKind, ...] = tuple(DeviceKind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerPrior:
+    """What is believed of the power of one device before its energy is measured.
+
+    Attributes:
+        mean: POWER_TRAITS.
+        covariance: POWER_TRAITS x POWER_TRAITS.
+        noise: Variance of one measured log energy around its traits, time known.
+    """
+
+    mean: FloatArray
+    covariance: FloatArray
+    noise: float
+
+    def predict(self, traits: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of the log deviation of calls (N x POWER_TRAITS), N each, noise included."""
+        variance = ((traits @ self.covariance) * traits).sum(axis=1) + self.noise
+        return np.asarray(traits @ self.mean), np.asarray(variance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerEffects:
+    """Fitted effects of every kind of device.
+
+    Attributes:
+        means: KINDS x POWER_TRAITS.
+        covariances: KINDS x POWER_TRAITS x POWER_TRAITS.
+        noise: See PowerPrior.
+        version: Form and digest.
+    """
+
+    means: FloatArray
+    covariances: FloatArray
+    noise: float
+    version: str = FORM
+
+    def prior(self, kind: DeviceKind, added: float = 0.0) -> PowerPrior:
+        """The prior of a device of that kind.
+
+        Args:
+            kind: Of the device.
+            added: Variance of the level for figures of power that its profile does not state.
+        """
+        place = KINDS.index(kind)
+        covariance = self.covariances[place].copy()
+        covariance[0, 0] += added
+        return PowerPrior(mean=self.means[place], covariance=covariance, noise=self.noise)
+
+    def save(self, path: Path, facts: dict[str, str]) -> Weights:
+        """Write to a safetensors file, with what the fit wants to be known."""
+        tensors = {"means": self.means, "covariances": self.covariances, "noise": np.array([self.noise])}
+        stored = Weights(
+            kind=KIND,
+            version=FORM,
+            tensors={name: torch.tensor(array, dtype=torch.float32) for name, array in tensors.items()},
+            facts=facts,
+        )
+        save_weights(stored, path)
+        return stored
+
+
+def load_power_effects(path: Path) -> PowerEffects:
+    """Read what `PowerEffects.save` wrote.
+
+    Raises:
+        InvalidWeights: Damaged, of another kind or version, or of another shape.
+    """
+    stored = load_weights(path, kind=KIND, version=FORM)
+    kinds, traits = len(KINDS), len(POWER_TRAITS)
+    return PowerEffects(
+        means=parameter(stored, "means", (kinds, traits)).numpy().astype(np.float64),
+        covariances=parameter(stored, "covariances", (kinds, traits, traits)).numpy().astype(np.float64),
+        noise=float(parameter(stored, "noise", (1,))[0]),
+        version=f"{FORM}+{stored.digest[:8]}",
+    )
+
+
+@cache
+def shipped_power_effects() -> PowerEffects:
+    """The effects that come with the package."""
+    return load_power_effects(FILE)
+
+
+def corrected(energy: CallEnergy, prior: PowerPrior, log_time_variance: FloatArray) -> Estimates:
+    """Energy per call, N, millijoules: the closed form times what was learned.
+
+    Args:
+        energy: By the closed form, over the predicted time.
+        prior: Of the device.
+        log_time_variance: N, variance of log latency.
+    """
+    deviation, variance = prior.predict(energy.traits)
+    spread = np.sqrt(variance + energy.time_share**2 * log_time_variance)
+    return Estimates(median=1e3 * energy.total * np.exp(deviation), spread=spread, scale="log")
