@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from design.encoding import EncodedDesigns, FloatArray
+from design.encoding import EncodedDesigns, FloatArray, IntArray
 from predictors.descriptor import Descriptor
 from predictors.power import LayerEnergies
 
@@ -44,13 +44,20 @@ class CallEnergy:
         """N x POWER_TRAITS."""
         return np.column_stack([np.ones(len(self.total)), self.arithmetic / self.total, self.memory / self.total])
 
-    def lasting(self, seconds: FloatArray, device: Descriptor) -> CallEnergy:
-        """The same calls where they are known to last so many seconds, N.
+    def take(self, index: IntArray) -> CallEnergy:
+        """The calls at `index`."""
+        return CallEnergy(static=self.static[index], arithmetic=self.arithmetic[index], memory=self.memory[index])
 
-        Where the device's power rests on an assumed peak, what is known is the energy of a call and not the power:
-        a slower device then draws less, and nothing changes.
+    def lasting(self, seconds: FloatArray, device: Descriptor, log_level: float | None = None) -> CallEnergy:
+        """The same calls where they last so many seconds, N.
+
+        Where the device's power rests on an assumed peak, what is known is the energy of a call and not the power: a
+        slower device then draws less. Nothing changes there, unless `log_level` (by how much calls last longer than
+        the roofline says, altogether) tells what is left for the time to say of single calls.
         """
-        return self if device.static_per_call else replace(self, static=device.static_w * seconds)
+        if not device.static_per_call:
+            return replace(self, static=device.static_w * seconds)
+        return self if log_level is None else replace(self, static=device.static_w * np.exp(-log_level) * seconds)
 
 
 def call_energy(designs: EncodedDesigns, energies: LayerEnergies) -> CallEnergy:

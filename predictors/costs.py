@@ -8,12 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from design.encoding import EncodedDesigns, FloatArray
+from predictors.call_energy import CallEnergy, call_energy
 from predictors.descriptor import Descriptor
 from predictors.design_traits import TRAITS, design_traits
 from predictors.deviations import DeviationPrior
 from predictors.energy import find_energy_model
 from predictors.layer_terms import PARTS
-from predictors.power import LayerEnergies, energy, layer_energies
+from predictors.power import LayerEnergies, layer_energies
+from predictors.power_effects import PowerPrior, learned_energy, shipped_power_effects
 from predictors.predictor import Estimates
 from predictors.roofline import LOW_BIT_SPREAD, LayerTimes, latency, layer_times
 
@@ -42,23 +44,24 @@ class Costs:
         """N x TRAITS."""
         return design_traits(self.designs, self.times, self.device)
 
-    def energy_mj(self, latency_ms: FloatArray) -> Estimates:
-        """Energy of N designs where they take `latency_ms` (N): static power is drawn over the whole call."""
-        found = energy(self.designs, self.energies, self.device)
-        longer = 1e-3 * (latency_ms - self.latency_ms.median)
-        return Estimates(
-            median=found.median + 1e3 * self.device.static_w * longer, spread=found.spread, scale=found.scale
-        )
+    @cached_property
+    def call_energy(self) -> CallEnergy:
+        """Energy of N calls by the closed form, over the time of the roofline."""
+        return call_energy(self.designs, self.energies)
+
+    @cached_property
+    def power_prior(self) -> PowerPrior:
+        """How the device's power deviates from the closed form."""
+        return shipped_power_effects().prior(self.device.profile.kind, self.device.power_variance)
+
+    def energy_mj(self, latency_ms: Estimates) -> Estimates:
+        """Energy of N designs that take `latency_ms` (N), before any energy is measured."""
+        return learned_energy(self.call_energy, self.power_prior, latency_ms, self.device)
 
     @property
     def latency_prior(self) -> DeviationPrior:
         """Of the log deviation of latency."""
         return _prior(self.device.latency_spread)
-
-    @property
-    def energy_prior(self) -> DeviationPrior:
-        """Of the log deviation of energy."""
-        return _prior(self.device.energy_spread)
 
 
 def _prior(spread: float) -> DeviationPrior:

@@ -144,8 +144,10 @@ def _overhead_s(figures: Figures) -> float:
 
 
 def _rests_on_peak(figures: Figures) -> bool:
-    """Whether static power follows from a peak that had to be assumed; cores of CPUs and microcontrollers draw theirs
-    at any speed."""
+    """Whether static power follows from a peak that had to be assumed.
+
+    Cores of CPUs and microcontrollers draw theirs at any speed.
+    """
     profile = figures.profile
     if profile.tdp_w is not None or profile.kind in (DeviceKind.CPU, DeviceKind.MCU):
         return False

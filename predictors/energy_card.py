@@ -12,8 +12,8 @@ from predictors.power_effects import FORM, KINDS, PowerEffects
 
 _CARD = """# Model card: power effects
 
-Energy of a call on a device never metered: the closed form over the predicted time, times what published energies say of
-its kind (`predictors/power_effects.py`). Form {form}, digest `{digest}`. Predictions, not measurements.
+Energy of a call on a device never metered: the closed form over the predicted time, times what published energies say
+of its kind (`predictors/power_effects.py`). Form {form}, digest `{digest}`. Predictions, not measurements.
 
 Fitted by `python -m predictors.fit_energy --data DIR` on {devices} devices:
 

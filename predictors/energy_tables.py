@@ -137,10 +137,18 @@ def read_derived(folder: Path, rows: IntArray | None = None) -> list[EnergyTable
 
 
 def read_pi5(folder: Path, rows: IntArray | None = None) -> EnergyTable:
-    """Measured energies of NAS-Bench-201 on a Raspberry Pi 5: rail of the cores alone, idle subtracted."""
+    """Measured energies of NAS-Bench-201 on a Raspberry Pi 5: rail of the cores alone, idle subtracted.
+
+    Of cells that compute the same function only the first was measured; the others repeat its value and are left out.
+
+    Args:
+        folder: Holds `nb201.npz` and `nb201_pi5.npz`.
+        rows: Cells wanted; None = all.
+    """
     with np.load(folder / "nb201.npz", allow_pickle=False) as stored:
-        ops = stored["ops"].astype(np.int64)
-    index = np.arange(len(ops)) if rows is None else rows
+        ops, first = stored["ops"].astype(np.int64), stored["iso_rep"].astype(np.int64)
+    index = np.flatnonzero(first == np.arange(len(ops)))
+    index = index if rows is None else np.intersect1d(index, rows)
     with np.load(folder / "nb201_pi5.npz", allow_pickle=False) as stored:
         energy, latency = stored["energy_mj"][index], stored["latency_ms_median"][index]
     return EnergyTable(

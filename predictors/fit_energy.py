@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,12 +43,14 @@ START = np.array([0.1, 0.3, 0.05, 0.5, 0.5, 0.01])
 """Variances that fitting starts from and is pulled to."""
 PULL = 1.0
 """Of the squared log distance from START: worth about two devices."""
-COMMON, METER, RAIL, SINGLE = 0.1, 0.16, 0.16, 0.3
-"""Variances of the mean of all devices, of what a model or simulator leaves out, of one rail against all, of single
-layers (of simulators) around what their shares say."""
+COMMON, METER, RAIL = 0.1, 0.16, 0.16
+"""Variances of the mean of all devices, of what a model or simulator leaves out, of one rail against all."""
+MODELLED = {"measured": 0.0, "derived": 0.04, "simulated": 0.3}
+"""Variance of a record that is no meter's: of networks, and of single layers."""
 CELLS, EVERY = 60, 60
 """Cells of NAS-Bench-201 and every so many layers of a simulator that take part: a device counts by its level."""
 _SHARES = slice(1, None)
+_LOWEST, _HIGHEST = -8.0, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Records:
         kind, device, setting: N, numbers.
         meter: N, number of the table where it is derived or simulated, else -1.
         core: N, 1 where only the rail of the cores was measured.
-        single: N, 1 for single layers.
+        modelled: N, see MODELLED.
         assumed: N, variance of the level for what the profile does not state.
     """
 
@@ -72,7 +74,7 @@ class Records:
     setting: FloatArray
     meter: FloatArray
     core: FloatArray
-    single: FloatArray
+    modelled: FloatArray
     assumed: FloatArray
 
 
@@ -82,7 +84,13 @@ def deviations(table: EnergyTable) -> tuple[FloatArray, FloatArray]:
     rows = np.asfortranarray(table.designs.rows)
     times = layer_times(rows, device)
     energies = layer_energies(rows, device, find_energy_model("horowitz"), times.total)
-    found = call_energy(table.designs, energies).lasting(1e-3 * table.latency_ms, device)
+    roofline = call_energy(table.designs, energies)
+    seconds = 1e-3 * table.latency_ms
+    if device.static_per_call:  # the shape of the measured time at the roofline's level
+        level = np.exp(np.mean(np.log(seconds / table.designs.total(times.total))))
+        found = replace(roofline, static=device.static_w * seconds / level)
+    else:
+        found = roofline.lasting(seconds, device)
     return np.log(1e-3 * table.energy_mj / found.total), found.traits
 
 
@@ -103,12 +111,12 @@ def records(tables: Sequence[EnergyTable]) -> Records:
                 one * number,
                 one * (-1 if measured else number),
                 one * (table.rail == "core"),
-                one * (table.origin == "simulated"),
+                one * MODELLED[table.origin],
                 one * describe(table.profile).power_variance,
             )
         )
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    names = ("deviation", "traits", "kind", "device", "setting", "meter", "core", "single", "assumed")
+    names = ("deviation", "traits", "kind", "device", "setting", "meter", "core", "modelled", "assumed")
     return Records(**dict(zip(names, joined, strict=True)))
 
 
@@ -121,7 +129,7 @@ def _parts(found: Records) -> tuple[FloatArray, FloatArray]:
     device, shares = _same(found.device), found.traits[:, _SHARES] @ found.traits[:, _SHARES].T
     meter = _same(found.meter) * (found.meter >= 0)[:, None]
     settled = COMMON + METER * meter + RAIL * np.outer(found.core, found.core) + device * found.assumed
-    settled = settled + SINGLE * np.diag(found.single)
+    settled = settled + np.diag(found.modelled)
     parts = [_same(found.kind), device, _same(found.setting), shares, device * shares, np.eye(len(found.deviation))]
     return settled, np.stack(parts)
 
@@ -141,7 +149,8 @@ def fit_variances(found: Records, steps: int = 100) -> FloatArray:
         value = 0.5 * (float(found.deviation @ solved) + float(np.linalg.slogdet(covariance)[1]))
         return value + PULL * float(((logs - start) ** 2).sum()), gradient + 2 * PULL * (logs - start)
 
-    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": steps})
+    bounds = [(_LOWEST, _HIGHEST)] * len(start)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
     return np.asarray(np.exp(best.x))
 
 

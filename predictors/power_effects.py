@@ -19,10 +19,14 @@ import torch
 from design.device import DeviceKind
 from design.encoding import FloatArray
 from predictors.call_energy import POWER_TRAITS, CallEnergy
+from predictors.descriptor import Descriptor
+from predictors.figures import BASE_LATENCY_SPREAD
 from predictors.predictor import Estimates
 from predictors.storage import WEIGHTS, Weights, load_weights, parameter, save_weights
 
 KIND, FORM = "power-effects", "1"
+LEARNED_ENERGY = "learned_energy"
+"""What energy predictions are called in an answer's sources."""
 FILE = WEIGHTS / "energy.safetensors"
 KINDS: tuple[DeviceKind, ...] = tuple(DeviceKind)
 
@@ -110,14 +114,17 @@ def shipped_power_effects() -> PowerEffects:
     return load_power_effects(FILE)
 
 
-def corrected(energy: CallEnergy, prior: PowerPrior, log_time_variance: FloatArray) -> Estimates:
-    """Energy per call, N, millijoules: the closed form times what was learned.
+def learned_energy(call: CallEnergy, prior: PowerPrior, latency_ms: Estimates, device: Descriptor) -> Estimates:
+    """Energy per call, N, millijoules: the closed form over the predicted time, times what was learned.
 
     Args:
-        energy: By the closed form, over the predicted time.
-        prior: Of the device.
-        log_time_variance: N, variance of log latency.
+        call: By the closed form, over the time of the roofline, N.
+        prior: Of the device's power.
+        latency_ms: N.
+        device: What it runs on.
     """
-    deviation, variance = prior.predict(energy.traits)
-    spread = np.sqrt(variance + energy.time_share**2 * log_time_variance)
-    return Estimates(median=1e3 * energy.total * np.exp(deviation), spread=spread, scale="log")
+    lasting = call.lasting(1e-3 * latency_ms.median, device)
+    deviation, variance = prior.predict(lasting.traits)
+    own = BASE_LATENCY_SPREAD[device.profile.kind] if device.static_per_call else latency_ms.spread
+    spread = np.sqrt(variance + (lasting.time_share * own) ** 2)
+    return Estimates(median=1e3 * lasting.total * np.exp(deviation), spread=spread, scale="log")

@@ -17,7 +17,7 @@ from predictors.costs import Costs, costs_of
 from predictors.descriptor import Descriptor
 from predictors.energy import find_energy_model
 from predictors.memory import WorkingMemory, peak_memory_bytes
-from predictors.power import ClosedFormEnergy
+from predictors.power_effects import LEARNED_ENERGY, shipped_power_effects
 from predictors.predictor import Estimates
 from predictors.roofline import BOUNDS, RooflineLatency
 
@@ -78,13 +78,13 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
             "the adaptation must be of the device asked for", repr(adaptation.device.profile.name), "Adapt to it first."
         )
     accuracy = None if task is None else accuracy_predictor()
-    pricing, model = ClosedFormEnergy(energy_model), find_energy_model(energy_model)
+    model = find_energy_model(energy_model)
     latency_ms, timed, metered = costs.latency_ms, 0, 0
     if adaptation is not None:
         latency_ms, timed = adaptation.latency_ms(designs, costs), adaptation.latency_count
-    energy_mj = costs.energy_mj(latency_ms.median)
+    energy_mj = costs.energy_mj(latency_ms)
     if adaptation is not None and adaptation.energy_model == energy_model:
-        energy_mj, metered = adaptation.energy_mj(energy_mj, costs.traits), adaptation.energy_count
+        energy_mj, metered = adaptation.energy_mj(costs, latency_ms), adaptation.energy_count
     return Predictions(
         latency_ms=latency_ms,
         energy_mj=energy_mj,
@@ -96,7 +96,7 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
         energy_model=energy_model,
         sources={
             "latency": f"{LATENCY.name} {LATENCY.version}" + _measured(timed),
-            "energy": f"{pricing.name} {pricing.version}" + _measured(metered),
+            "energy": f"{LEARNED_ENERGY} {shipped_power_effects().version}" + _measured(metered),
             "energy_model": f"{model.name} {model.version}: {model.source}",
             "accuracy": f"{accuracy.name} {accuracy.version}" if accuracy else "none: no task was named",
             "memory": f"{MEMORY.name} {MEMORY.version}",

@@ -120,3 +120,15 @@ def test_describing_a_new_profile_takes_milliseconds() -> None:
         describe(profile)
         times.append(time.perf_counter() - start)
     assert min(times) < 5e-3  # 1 ms on an idle core
+
+
+def test_an_accelerator_beside_the_core_of_a_microcontroller_counts_in_its_power() -> None:
+    plain = DeviceProfile(name="any", kind=DeviceKind.MCU, isa="armv8-m dsp", cores=1, clock_ghz=0.1, process_nm=40)
+    fast, own, vector = (
+        describe(plain.model_copy(update={"peak_gmacs": PerArithmetic(int8=peak), "isa": isa}))
+        for peak, isa in ((10.0, "armv8-m dsp"), (0.2, "armv8-m dsp"), (10.0, "armv8.1-m mve"))
+    )
+    assert own.static_w == vector.static_w == describe(plain).static_w
+    extra = fast.static_w - 0.5 * own.static_w
+    assert extra == pytest.approx(10.0 * 2e-3 * process_factor(40))
+    assert any("accelerator" in item.reason for item in fast.assumed if item.field == "idle_w")
