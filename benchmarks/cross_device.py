@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.cross_device_ncnn import measure_ncnn
+from benchmarks.energy_scores import measure_energy
 from benchmarks.known_spaces import measure_help, measure_nasflat, measure_ofa, tasks_with_tested_chips
 from benchmarks.protocols import HELP, NASFLAT
 from benchmarks.report import Arguments, main, say
@@ -42,7 +43,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
             found[name] = future.result()
             say(f"{name} done after {perf_counter() - started:.0f} s")
     result: dict[str, Any] = dict(found["ncnn"])
-    result |= {name: found[name] for name in (*HELP, "ofa")}
+    result |= {name: found[name] for name in (*HELP, "ofa", "energy")}
     result["nasflat_fbnet"] = _nasflat(found)
     result["adapt_ms"] = max(found[name]["adapt_ms"] for name in (*HELP, "ofa"))
     result["seconds"] = perf_counter() - started
@@ -59,7 +60,10 @@ def parts(arguments: Arguments) -> list[tuple[str, Part]]:
     ]
     found += [(task, partial(measure_help, arguments.data, task, seeds)) for task in HELP]
     found += [(task, partial(measure_nasflat, arguments.data, task, few)) for task in NASFLAT]
-    found.append(("ofa", partial(measure_ofa, arguments.data, seeds)))
+    found += [
+        ("ofa", partial(measure_ofa, arguments.data, seeds)),
+        ("energy", partial(measure_energy, arguments.data, seeds)),
+    ]
     if not arguments.quick:
         found += [
             (f"{task}_chip_left_out", partial(measure_nasflat, arguments.data, task, few, strict=True))

@@ -18,6 +18,7 @@ from predictors.measurement import Measurements
 from predictors.measurement_verdicts import (
     MeasurementVerdict,
 )
+from predictors.power_effects import PowerEffects
 from predictors.predictor import Estimates
 
 DEFAULT_ENERGY_MODEL = "horowitz"
@@ -92,7 +93,13 @@ def _moved(prior: Estimates, deviations: Deviations | None, traits: FloatArray) 
     return Estimates(median=prior.median * np.exp(mean), spread=np.sqrt(variance), scale="log")
 
 
-def adapt(device: Descriptor, measurements: Measurements, *, energy_model: str = DEFAULT_ENERGY_MODEL) -> Adaptation:
+def adapt(
+    device: Descriptor,
+    measurements: Measurements,
+    *,
+    energy_model: str = DEFAULT_ENERGY_MODEL,
+    power: PowerEffects | None = None,
+) -> Adaptation:
     """What n measurements say of a device.
 
     Repeats of one design count once, by their median. A measurement that the others contradict is down-weighted or
@@ -102,12 +109,13 @@ def adapt(device: Descriptor, measurements: Measurements, *, energy_model: str =
         device: What was measured.
         measurements: n >= 0.
         energy_model: That energies are predicted under.
+        power: How kinds of devices deviate from the closed form of energy; None = as shipped.
 
     Raises:
         UnknownName: No such energy model.
     """
     designs, nothing = measurements.designs, np.full(len(measurements), np.nan)
-    costs = costs_of(designs, device, energy_model)
+    costs = costs_of(designs, device, energy_model, power)
     timed, metered = measurements.latency_index, measurements.energy_index
     made = [maker(device, measurements) for maker in MAKERS] if len(timed) else []
     posteriors = tuple(one for one in made if one is not None)

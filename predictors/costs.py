@@ -15,7 +15,7 @@ from predictors.deviations import DeviationPrior
 from predictors.energy import find_energy_model
 from predictors.layer_terms import PARTS
 from predictors.power import LayerEnergies, layer_energies
-from predictors.power_effects import PowerPrior, learned_energy, shipped_power_effects
+from predictors.power_effects import PowerEffects, PowerPrior, learned_energy, shipped_power_effects
 from predictors.predictor import Estimates
 from predictors.roofline import LOW_BIT_SPREAD, LayerTimes, latency, layer_times
 
@@ -31,6 +31,7 @@ class Costs:
     Attributes:
         times, energies: Of each distinct row.
         latency_ms: N, before any measurement.
+        power: How kinds of devices deviate from the closed form of energy; None = as shipped.
     """
 
     designs: EncodedDesigns
@@ -38,6 +39,7 @@ class Costs:
     times: LayerTimes
     energies: LayerEnergies
     latency_ms: Estimates
+    power: PowerEffects | None = None
 
     @cached_property
     def traits(self) -> FloatArray:
@@ -52,7 +54,8 @@ class Costs:
     @cached_property
     def power_prior(self) -> PowerPrior:
         """How the device's power deviates from the closed form."""
-        return shipped_power_effects().prior(self.device.profile.kind, self.device.power_variance)
+        effects = self.power or shipped_power_effects()
+        return effects.prior(self.device.profile.kind, self.device.power_variance)
 
     def energy_mj(self, latency_ms: Estimates) -> Estimates:
         """Energy of N designs that take `latency_ms` (N), before any energy is measured."""
@@ -73,8 +76,16 @@ def _prior(spread: float) -> DeviationPrior:
     return DeviationPrior(variances=variances, noise=NOISE)
 
 
-def costs_of(designs: EncodedDesigns, device: Descriptor, energy_model: str) -> Costs:
+def costs_of(
+    designs: EncodedDesigns, device: Descriptor, energy_model: str, power: PowerEffects | None = None
+) -> Costs:
     """Costs of N designs, closed form.
+
+    Args:
+        designs: N.
+        device: Where they run.
+        energy_model: Name in `predictors.energy.ENERGY_MODELS`.
+        power: How kinds of devices deviate from the closed form of energy; None = as shipped.
 
     Raises:
         UnknownName: No such energy model.
@@ -82,4 +93,4 @@ def costs_of(designs: EncodedDesigns, device: Descriptor, energy_model: str) -> 
     rows = np.asfortranarray(designs.rows)  # columns in one piece
     times = layer_times(rows, device)
     energies = layer_energies(rows, device, find_energy_model(energy_model), times.total)
-    return Costs(designs, device, times, energies, latency(designs, times, device))
+    return Costs(designs, device, times, energies, latency(designs, times, device), power)
