@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from design.layer import Activation, Layer, Op
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from design.layer import IN_PLACE, Activation, Layer, Op
 from design.layers import conv, elementwise, global_pool, pool
 from design.liveness import peak_bytes, stored_bits
 from design.precision import BINARY, FULL, precision
@@ -81,3 +86,47 @@ def test_a_tensor_nobody_reads_is_dropped() -> None:
     # a and unread together; then a and the pooled 16 bytes
     assert peak_bytes(layers, bits, 64) == 2 * AT_32
     assert stored_bits(layers, {"a": FULL, "unread": FULL}, 32)["unread"] == 32
+
+
+def _slow_peak(layers: list[Layer], bits: dict[str, int], input_elements: int) -> int:
+    """Step by step: every tensor whose first and last step enclose this one, but one that is written over."""
+    elements = {"input": input_elements} | {layer.name: layer.out_elements for layer in layers}
+    size = {name: math.ceil(count * bits[name] / 8) for name, count in elements.items()}
+    born = {"input": -1} | {layer.name: step for step, layer in enumerate(layers)}
+    read = {name: [step for step, layer in enumerate(layers) if name in layer.inputs] for name in elements}
+    dies = {name: max(steps, default=born[name]) for name, steps in read.items()}
+    peak = size["input"]
+    for step, layer in enumerate(layers):
+        alive = [name for name in elements if born[name] <= step <= dies[name] or (name == "input" and not step)]
+        total = sum(size[name] for name in alive)
+        over = [size[name] for name in layer.inputs if dies[name] == step and size[name] >= size[layer.name]]
+        peak = max(peak, total - (size[layer.name] if over and layer.op in IN_PLACE else 0))
+    return peak
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> tuple[list[Layer], dict[str, int]]:
+    """Random graphs: each layer reads one or two tensors made before it, at random bits."""
+    layers: list[Layer] = []
+    names = ["input"]
+    for number in range(draw(st.integers(1, 9))):
+        source, name = draw(st.sampled_from(names)), f"l{number}"
+        kind = draw(st.sampled_from(("conv", "add", "relu")))
+        shape = next((layer.out_shape for layer in layers if layer.name == source), SHAPE)
+        if kind == "conv":
+            layers.append(conv(name, source, shape, draw(st.sampled_from((1, 4, 7)))))
+        elif kind == "relu":
+            layers.append(elementwise(name, (source,), shape, op=Op.ACTIVATION, activation=Activation.RELU))
+        else:
+            shapes = {"input": SHAPE} | {layer.name: layer.out_shape for layer in layers}
+            other = draw(st.sampled_from([name for name in names if shapes[name] == shape]))
+            layers.append(elementwise(name, (source, other), shape))
+        names.append(name)
+    return layers, {name: draw(st.sampled_from((1, 2, 4, 8, 16, 32))) for name in names}
+
+
+@given(networks())
+@settings(max_examples=200, deadline=None)
+def test_peak_of_any_graph_is_that_of_the_slow_twin(network: tuple[list[Layer], dict[str, int]]) -> None:
+    layers, bits = network
+    assert peak_bytes(layers, bits, 64) == _slow_peak(layers, bits, 64)
