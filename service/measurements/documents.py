@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from design.zoo import NETWORKS
-from predictors.adapt import Adaptation, Errors
+from predictors.adapt import Adaptation
+from predictors.adapted_column import Errors
 from service.measurements.adaptations import Adapted
 from service.measurements.schemas import (
     AdaptationDocument,
