@@ -1,7 +1,7 @@
 """Proxies: which known devices rank designs as a device does, whether their fronts may be reused for it, and why.
 
 Devices are compared on the reference designs (`predictors.proxy_reference`). Where both have rows in a measured table,
-its networks take their place and the basis is `measured`.
+or enough of the same networks were measured on both, these count and the basis is `measured`.
 
 A correlation between predictions is a prediction. Closed-form predictors see less of what sets devices apart than
 there is, so their correlations are too high: over pairs of devices of NAS-Bench-201 and FBNet whose latencies were
@@ -11,12 +11,11 @@ fits these on development devices and scores them on the others). The verdict re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr
@@ -24,54 +23,36 @@ from scipy.special import ndtr
 from design.device import DeviceProfile
 from design.devices.catalogue import catalogue, find_device
 from design.encoding import FloatArray
-from predictors.monotonicity import REUSE_FROM, Monotonicity, RankMatrix, Verdict, fisher_z, rank_interval, rank_matrix
+from predictors.monotonicity import REUSE_FROM, RankMatrix, Verdict, fisher_z, monotonicity, rank_interval
 from predictors.predict import LATENCY
 from predictors.predictor import INTERVAL_COVERAGE, Predictor
-from predictors.proxy_front import EquivalentLimit, equivalent_limit
+from predictors.proxy_front import equivalent_limit
 from predictors.proxy_reference import SPACES, ReferenceLatencies, bound_shares, reference_latencies
+from predictors.proxy_tables import read_latencies
 from predictors.roofline import Bound
+from predictors.space_rank import VERDICT_SENTENCES, SpaceRank, bounds_sentence, rank_sentence, weakest
 
-Basis = Literal["predicted", "measured"]
 INTERCEPT, SLOPE, RESIDUAL = 0.64, 0.25, 0.44
 _GREATEST_Z = float(np.arctanh(0.9999))
 TABLE_SPACES = {"nb201": "nasbench201"}
-_BOUND_WORDS: dict[Bound, str] = {
-    "compute": "arithmetic",
-    "memory": "memory traffic",
-    "overhead": "the fixed time per layer",
-    "none": "nothing",
-}
+MEASURED_SPACE = "networks measured on both"
+LEAST_MEASURED = 8
+"""Networks measured on both devices from which on they take the place of predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpaceRank:
-    """How alike two devices rank the designs of one space.
+class KnownDevice:
+    """A device beside those of the catalogue.
 
     Attributes:
-        rank: Correlation with its interval over designs; of predictions where the basis is `predicted`.
-        expected: What measuring both devices would show, by the errors of such predictions in the past; the same as
-            `rank` where it was measured. The verdict is its.
-        reuse_chance: Chance that the measured correlation is 0.9 or more.
-        limit: The target's latency limit in milliseconds of the proxy, if one was asked for.
+        predictor: For it alone, e.g. adapted to measurements of it; None = the one of all devices.
+        latency_ms: Key of a network -> what was measured of it; empty where nothing was.
     """
 
-    space: str
-    basis: Basis
-    rank: Monotonicity
-    expected: Monotonicity
-    reuse_chance: float
-    limit: EquivalentLimit | None
-
-    @property
-    def verdict(self) -> Verdict:
-        """Of the interval that counts errors of predictions."""
-        return self.expected.verdict
-
-
-def weakest(spaces: Sequence[SpaceRank]) -> SpaceRank:
-    """The one with the lowest lower end, of those measured if there are any."""
-    measured = [one for one in spaces if one.basis == "measured"]
-    return min(measured or spaces, key=lambda one: (one.expected.low, one.rank.rho))
+    id: str
+    profile: DeviceProfile
+    predictor: Predictor | None = None
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +60,7 @@ class Proxy:
     """A known device that may stand in for another.
 
     Attributes:
-        id: Address in the catalogue, `id` or `id@setting`.
+        id: Address in the catalogue, `id` or `id@setting`, or the id of a known device.
         spaces: One for each space that could be compared.
         bounds: Share of time that each resource bounds, on the proxy.
         explanation: For people.
@@ -107,33 +88,6 @@ class Proxy:
         return self.verdict == "reuse"
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Rows of one measured table: its devices' latencies, and the row of each address of the catalogue."""
-
-    name: str
-    latency_ms: FloatArray
-    rows: dict[str, int]
-
-    @cached_property
-    def ranks(self) -> RankMatrix:
-        """Of all rows with each other."""
-        return rank_matrix(self.latency_ms)
-
-
-@lru_cache(maxsize=32)
-def _read(path: Path) -> _Table:
-    with np.load(path, allow_pickle=False) as stored:
-        devices, latency = [str(one) for one in stored["devices"]], np.asarray(stored["latency_ms"], dtype=np.float64)
-    rows = {
-        device.id if setting == "default" else f"{device.id}@{setting}": devices.index(row)
-        for device in catalogue().values()
-        for row, setting in device.tables.get(path.stem, {}).items()
-        if row in devices
-    }
-    return _Table(path.stem, latency, rows)
-
-
 @lru_cache(maxsize=1)
 def _addresses() -> dict[DeviceProfile, str]:
     """Every device of the catalogue under every setting."""
@@ -147,7 +101,7 @@ def _addresses() -> dict[DeviceProfile, str]:
 @lru_cache(maxsize=8)
 def _candidates(tables: tuple[Path, ...]) -> dict[str, DeviceProfile]:
     """Addresses of all devices at their default setting, and of those that were measured under another."""
-    measured = {address for path in tables for address in _read(path).rows}
+    measured = {address for path in tables for address in read_latencies(path).rows}
     return {address: find_device(address) for address in sorted({*catalogue(), *measured})}
 
 
@@ -200,7 +154,7 @@ def _of_predictions(
 def _of_tables(own: str | None, other: str, tables: Sequence[Path], limit_ms: float | None) -> list[SpaceRank]:
     """Every table in which both devices have a row."""
     found = []
-    for table in (_read(path) for path in tables):
+    for table in (read_latencies(path) for path in tables):
         if own not in table.rows or other not in table.rows:
             continue
         first, second = table.rows[own], table.rows[other]
@@ -221,37 +175,25 @@ def _of_tables(own: str | None, other: str, tables: Sequence[Path], limit_ms: fl
     return found
 
 
-def _bounds_sentence(name: str, own: dict[Bound, float], other: dict[Bound, float]) -> str:
-    """Which resource bounds both devices, or that different ones do."""
-    first, second = max(own, key=lambda bound: own[bound]), max(other, key=lambda bound: other[bound])
-    if first == second:
-        word = _BOUND_WORDS[first]
-        return f"Both are limited by {word}: {own[first]:.0%} of the predicted time here, {other[first]:.0%} there."
-    return (
-        f"They are limited by different things: this device by {_BOUND_WORDS[first]} ({own[first]:.0%} of the "
-        f"predicted time), {name} by {_BOUND_WORDS[second]} ({other[second]:.0%}), so designs may change places."
-    )
-
-
-def _rank_sentence(one: SpaceRank, alike: bool) -> str:
-    """The correlation of one space, and what it rests on."""
-    rank = f"{one.rank.rho:.3f} ({one.rank.low:.3f} to {one.rank.high:.3f}) over {one.rank.designs} designs"
-    if one.basis == "measured":
-        return f"Measured rank correlation in {one.space}: {rank}."
-    if alike:
-        return "No prediction tells them apart, and no measurement was compared."
-    return (
-        f"Predictions for both rank {one.space} alike by {rank}; this is a prediction, not a measurement: measuring "
-        f"would show {one.expected.low:.2f} to {one.expected.high:.2f}, 0.9 or more with a chance of "
-        f"{one.reuse_chance:.0%}."
-    )
-
-
-_VERDICT_SENTENCES: dict[Verdict, str] = {
-    "reuse": "Its fronts may be reused: search along them for the member that keeps the limit.",
-    "adapt": "Do not reuse its fronts unseen: measure some designs and adapt its latencies first.",
-    "no": "Too unlike to stand in: measure this device instead.",
-}
+def _of_measurements(own: Mapping[str, float], other: Mapping[str, float], limit_ms: float | None) -> list[SpaceRank]:
+    """The networks measured on both devices, if there are enough of them."""
+    both = sorted(own.keys() & other.keys())
+    if len(both) < LEAST_MEASURED:
+        return []
+    target, proxy = (np.array([values[key] for key in both]) for values in (own, other))
+    rank = monotonicity(target, proxy)
+    if not np.isfinite(rank.rho):
+        return []
+    return [
+        SpaceRank(
+            space=MEASURED_SPACE,
+            basis="measured",
+            rank=rank,
+            expected=rank,
+            reuse_chance=float(rank.low >= REUSE_FROM),
+            limit=None if limit_ms is None else equivalent_limit(proxy, target, limit_ms),
+        )
+    ]
 
 
 def proxies(
@@ -261,8 +203,10 @@ def proxies(
     limit_ms: float | None = None,
     predictor: Predictor = LATENCY,
     target_predictor: Predictor | None = None,
+    known: Sequence[KnownDevice] = (),
+    latency_ms: Mapping[str, float] | None = None,
 ) -> list[Proxy]:
-    """Every catalogue device as a proxy of this one, the best first (by the lower end in the weakest space).
+    """Every known device as a proxy of this one, the best first (by the lower end in the weakest space).
 
     Args:
         profile: The target.
@@ -270,6 +214,8 @@ def proxies(
         limit_ms: A latency limit of the target to be said in milliseconds of each proxy.
         predictor: Of latencies, for all devices.
         target_predictor: For the target alone, e.g. adapted to measurements of it.
+        known: Devices beside those of the catalogue.
+        latency_ms: Key of a network -> what was measured of it on the target.
 
     Raises:
         FileNotFoundError: No such table.
@@ -278,19 +224,28 @@ def proxies(
     own_address = _addresses().get(profile)
     own = reference_latencies(profile, target_predictor or predictor)
     own_bounds = bound_shares(profile)
-    others = {address: other for address, other in _candidates(paths).items() if address != own_address}
+    others = [
+        KnownDevice(id=address, profile=other)
+        for address, other in _candidates(paths).items()
+        if address != own_address
+    ]
+    others += known
     name = {"name": profile.name}
-    alike = [target_predictor is None and other.model_copy(update=name) == profile for other in others.values()]
-    references = [reference_latencies(other, predictor) for other in others.values()]
+    alike = [
+        target_predictor is None and one.predictor is None and one.profile.model_copy(update=name) == profile
+        for one in others
+    ]
+    references = [reference_latencies(one.profile, one.predictor or predictor) for one in others]
     predicted = _of_predictions(own, references, alike, limit_ms)
     found = []
-    for (address, other), same, ranks in zip(others.items(), alike, predicted, strict=True):
-        measured = _of_tables(own_address, address, paths, limit_ms)
-        spaces = tuple(({one.space: one for one in ranks} | {one.space: one for one in measured}).values())
+    for one, same, ranks in zip(others, alike, predicted, strict=True):
+        measured = _of_tables(own_address, _addresses().get(one.profile, one.id), paths, limit_ms)
+        measured += _of_measurements(latency_ms or {}, one.latency_ms, limit_ms)
+        spaces = tuple({rank.space: rank for rank in [*ranks, *measured]}.values())
         if not spaces:
             continue
-        bounds, least = bound_shares(other), weakest(spaces)
-        why = "Both have the same figures." if same else _bounds_sentence(other.name, own_bounds, bounds)
-        words = f"{why} {_rank_sentence(least, same)} {_VERDICT_SENTENCES[least.verdict]}"
-        found.append(Proxy(id=address, name=other.name, spaces=spaces, bounds=bounds, explanation=words))
+        bounds, least = bound_shares(one.profile), weakest(spaces)
+        why = "Both have the same figures." if same else bounds_sentence(one.profile.name, own_bounds, bounds)
+        words = f"{why} {rank_sentence(least, same)} {VERDICT_SENTENCES[least.verdict]}"
+        found.append(Proxy(id=one.id, name=one.profile.name, spaces=spaces, bounds=bounds, explanation=words))
     return sorted(found, key=lambda one: (-one.weakest.expected.low, -one.weakest.rank.rho, one.id))

@@ -28,6 +28,7 @@ from service.middleware import Accompany, Limits
 from service.networks.endpoints import router as networks_router
 from service.openapi import DESCRIPTION, describe_problems
 from service.predictions.endpoints import router as predictions_router
+from service.proxies.endpoints import router as proxies_router
 from service.settings import Settings
 from service.spaces.endpoints import router as spaces_router
 from service.tasks.endpoints import router as tasks_router
@@ -37,6 +38,7 @@ from service.warm_up import warm_up
 API_ROUTERS = (
     devices_router,
     measurements_router,
+    proxies_router,
     tasks_router,
     spaces_router,
     networks_router,

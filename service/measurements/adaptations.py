@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from threading import Lock
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from design.device import DeviceProfile
 from predictors.adapt import Adaptation, adapt
+from predictors.adapted_latency import AdaptedLatency
 from predictors.descriptor import describe
 from predictors.measurement import Measurements
 from service.database import Database
@@ -43,6 +45,11 @@ class Adapted:
     adaptation: Adaptation
     latency_ms: dict[str, float]
     verdicts: dict[str, tuple[FigureVerdict, ...]]
+
+    @cached_property
+    def latency(self) -> AdaptedLatency:
+        """A predictor of latencies on this device, the same as long as this is remembered."""
+        return AdaptedLatency(self.adaptation)
 
 
 def adapted(profile: DeviceProfile, rows: Sequence[MeasurementRow], energy_model: str) -> Adapted:

@@ -10,10 +10,14 @@ import pytest
 from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import catalogue, find_device
 from design.encoding import EncodedDesigns
-from design.task import Task
-from predictors.descriptor import Descriptor
+from design.task import Task, find_task
+from predictors.adapt import OtherDevice, adapt
+from predictors.adapted_latency import AdaptedLatency
+from predictors.descriptor import Descriptor, describe
+from predictors.measurement import Measurements
+from predictors.predict import predict
 from predictors.predictor import Estimates
-from predictors.proxies import Proxy, proxies
+from predictors.proxies import LEAST_MEASURED, KnownDevice, Proxy, proxies
 from predictors.proxy_reference import SPACES, bound_shares, reference_designs
 from predictors.roofline import RooflineLatency
 
@@ -140,3 +144,36 @@ def test_real_pairs_of_a_measured_table() -> None:
     by_id = {one.id: one for one in proxies(find_device("eyeriss"), tables=tables)}
     assert by_id["pixel-3"].weakest.basis == "measured"
     assert by_id["pixel-3"].verdict != "reuse"
+
+
+def test_networks_measured_on_both_take_the_place_of_predictions() -> None:
+    profile = find_device("raspberry-pi-4")
+    own = {f"network {place}": float(place + 1) for place in range(LEAST_MEASURED)}
+    same = KnownDevice(id="same", profile=profile, latency_ms={key: 2 * value for key, value in own.items()})
+    turned = KnownDevice(id="turned", profile=profile, latency_ms={key: 1 / value for key, value in own.items()})
+    few = KnownDevice(id="few", profile=profile, latency_ms=dict(list(own.items())[:-1]))
+    found = {one.id: one for one in proxies(profile, known=(same, turned, few), latency_ms=own, limit_ms=3.0)}
+    for name, rho in (("same", 1.0), ("turned", -1.0)):
+        assert found[name].weakest.basis == "measured"
+        assert found[name].weakest.rank.rho == pytest.approx(rho)
+        assert found[name].weakest.rank.designs == LEAST_MEASURED
+    limit = found["same"].weakest.limit
+    assert limit is not None
+    assert limit.proxy_ms == pytest.approx(6.0)
+    assert found["turned"].verdict == "no"
+    assert {one.basis for one in found["few"].spaces} == {"predicted"}
+
+
+def test_an_adapted_predictor_says_what_adapted_predictions_say() -> None:
+    device, designs = describe(find_device("raspberry-pi-4")), reference_designs()["nasbench201"]
+    task = find_task("cifar10")
+    few = designs.take(np.arange(12))
+    latency = 2 * predict(few, device, task).latency_ms.median
+    adaptation = adapt(device, Measurements(designs=few, latency_ms=latency, energy_mj=np.full(12, np.nan)))
+    own = AdaptedLatency(adaptation)
+    found = own.predict(designs, device, task)
+    expected = predict(designs, device, task, adaptation=adaptation).latency_ms
+    np.testing.assert_array_equal(found.median, expected.median)
+    np.testing.assert_array_equal(found.spread, expected.spread)
+    with pytest.raises(OtherDevice):
+        own.predict(designs, describe(find_device("raspberry-pi-5")), task)
