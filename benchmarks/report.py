@@ -28,14 +28,24 @@ class Arguments:
     json: str
 
 
-def parse(description: str, arguments: Sequence[str] | None = None, *, seeds: int = 1) -> Arguments:
-    """Read the command line (None: that of the process)."""
+def base_parser(description: str, *, seeds: int = 1) -> argparse.ArgumentParser:
+    """The arguments that every benchmark has; `seeds` is the default."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of measurement tables")
     parser.add_argument("--quick", action="store_true", help="end within ten minutes on two cores")
     parser.add_argument("--seeds", type=int, default=seeds, metavar="N", help=f"repetitions (default {seeds})")
     parser.add_argument("--json", default="-", metavar="FILE", help="where the JSON object goes (default: - , stdout)")
-    found = parser.parse_args(arguments)
+    return parser
+
+
+def parse(description: str, arguments: Sequence[str] | None = None, *, seeds: int = 1) -> Arguments:
+    """Read the command line (None: that of the process)."""
+    parser = base_parser(description, seeds=seeds)
+    return checked(parser, parser.parse_args(arguments))
+
+
+def checked(parser: argparse.ArgumentParser, found: argparse.Namespace) -> Arguments:
+    """The arguments that every benchmark has; the parser ends the process over wrong ones."""
     if not found.data.is_dir():
         parser.error(f"--data must be a folder, but got {found.data}")
     if found.seeds < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -13,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn, optim
 
+from networks.quantize import clip_latent_
 from networks.training.averaging import WeightAverage
 from networks.training.batches import Batches
 from networks.training.checkpoint import Checkpoint, State, load_checkpoint
@@ -211,6 +213,7 @@ class _Run:
         if options.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.module.parameters(), options.clip_norm)
         self.optim.step()
+        clip_latent_(self.module)
         if self.average is not None:
             self.average.update(self.module)
         totals.add(loss.item(), logits.detach(), labels)
@@ -256,16 +259,14 @@ class _Run:
 
 
 def _check_fits(module: nn.Module, data: TrainingData, batches: Batches) -> None:
-    """Show the network one batch."""
+    """Show a copy of the network two pictures; the network itself starts its quantizers from the first batch."""
     images, _ = next(batches.in_order())
-    training = module.training
-    module.eval()
+    shown = copy.deepcopy(module).eval()
     try:
-        with torch.inference_mode():
-            shape = tuple(module(images[:2]).shape)
+        with torch.no_grad():
+            shape = tuple(shown(images[:2]).shape)
     except RuntimeError as error:
         raise InvalidData(f"the network must take pictures of {data.train.shape}", str(error)) from error
-    module.train(training)
     if shape[1:] != (len(data.train.classes),):
         raise InvalidData(f"the network must have an output for each of {len(data.train.classes)} classes", f"{shape}")
     if len(data.train) < 2:

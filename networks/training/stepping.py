@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn, optim
 
+from networks.quantizers.binary import BinaryWeights
 from networks.training.options import FitOptions
 
 
@@ -13,11 +14,10 @@ def decaying(module: nn.Module, options: FitOptions) -> list[Tensor]:
         return list(module.parameters())
     if options.decayed == "none":
         return []
-    weights: list[Tensor] = []
-    for part in module.modules():
-        if isinstance(part, nn.Linear | nn.modules.conv._ConvNd):
-            weights.append(part.weight)
-    return weights
+    parts = [part for part in module.modules() if isinstance(part, nn.Linear | nn.modules.conv._ConvNd)]
+    if options.decayed == "real_weights":
+        parts = [part for part in parts if not isinstance(getattr(part, "weight_quantizer", None), BinaryWeights)]
+    return [part.weight for part in parts]
 
 
 def make_optim(module: nn.Module, options: FitOptions) -> optim.Optimizer:

@@ -1,0 +1,79 @@
+"""How every network of the hybrid study is trained, and what a result stands for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.hybrid_variants import TASK
+from design.design import Design
+from networks.training.augmentation import usual_augmentation
+from networks.training.options import FitOptions
+
+FULL_PRECISION: dict[str, Any] = {
+    "optim": "sgd",
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "batch_size": 128,
+    "warmup_epochs": 1.0,
+    "weight_decay": 5e-4,
+    "decayed": "weights",
+}
+"""Of the full-precision network."""
+QUANTIZED: dict[str, Any] = FULL_PRECISION
+"""The same for all quantized variants, so that differences are the bits'."""
+SIGNIFICANCE_PICTURES = 1000
+"""Of the validation part; never test pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One training.
+
+    Attributes:
+        significant: Layers chosen by principal components, where the variant needs them.
+        limit: Training pictures used; None = all.
+        test_limit: Test pictures used; None = all.
+    """
+
+    network: str
+    variant: str
+    seed: int
+    epochs: int
+    significant: tuple[str, ...] = ()
+    limit: int | None = None
+    test_limit: int | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How this variant is trained."""
+        return recipe_of(self.variant)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the result depends on beside the design and the code."""
+        return {
+            "task": TASK,
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "limit": self.limit,
+            "test_limit": self.test_limit,
+            **self.recipe,
+        }
+
+    def digest(self, design: Design) -> str:
+        """SHA-256 (hex) of design and settings: equal networks trained alike share one result."""
+        content = {"design": design.digest, "settings": self.settings}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def options(self) -> FitOptions:
+        """For `fit`."""
+        return FitOptions(epochs=self.epochs, seed=self.seed, augmentation=usual_augmentation(TASK), **self.recipe)
+
+
+def recipe_of(variant: str) -> dict[str, Any]:
+    """How a variant is trained."""
+    return FULL_PRECISION if variant == "full_precision" else QUANTIZED

@@ -1,0 +1,188 @@
+"""One run of the hybrid study: train, test, look at principal components, and keep the result as a small file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from benchmarks.hybrid_recipe import SIGNIFICANCE_PICTURES, Job
+from benchmarks.hybrid_variants import PLAIN, TASK, design_of
+from benchmarks.report import say
+from design.design import Design
+from design.task import find_task
+from networks.build import build
+from networks.covariance import components_below
+from networks.significance import body_convolutions, principal_variances
+from networks.training.batches import Batches
+from networks.training.data import TrainingData, prepare
+from networks.training.evaluation import evaluate
+from networks.training.fit import fit
+from networks.training.progress import Progress
+from networks.training.sources.read import read_task
+
+FORMAT = 1
+BATCH = 500
+CURVE_BATCH = 100
+SHARES = (0.99, 0.999)
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where things are.
+
+    Attributes:
+        data: Folder of the pictures.
+        results: One small file for each finished run.
+        cache: Checkpoints and trained weights, outside the repository.
+    """
+
+    data: Path
+    results: Path
+    cache: Path
+
+
+def stored_results(folder: Path) -> dict[str, Result]:
+    """All finished runs of a folder by digest; files of another format are passed over."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        if isinstance(content, dict) and content.get("format") == FORMAT and "digest" in content:
+            found[content["digest"]] = content
+    return found
+
+
+def run(job: Job, places: Places) -> Result:
+    """The result of a job: stored, or trained now on one thread (going on from a checkpoint) and stored."""
+    torch.set_num_threads(1)
+    design = design_of(job.network, job.variant, job.significant)
+    digest = job.digest(design)
+    stored = stored_results(places.results).get(digest)
+    if stored is not None:
+        return stored
+    data = read_data(places.data, job.limit)
+    module = build(design, seed=job.seed)
+    folder = places.cache / digest[:16]
+    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+    batches = Batches(_test(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
+    tested = evaluate(module, batches)
+    result: Result = {
+        "format": FORMAT,
+        "digest": digest,
+        "network": job.network,
+        "variant": job.variant,
+        "seed": job.seed,
+        "test_accuracy": tested.accuracy,
+        "test_loss": tested.loss,
+        "validation_accuracy": fitted.validation_accuracy,
+        "best_epoch": fitted.best_epoch,
+        "seconds": round(fitted.seconds, 1),
+        "settings": job.settings,
+        "design": design.digest,
+        "precision": {name: str(own) for name, own in design.policy.layers.items()},
+        "components": _components(module, design, data) if job.variant in (PLAIN, "binary") else None,
+        "epochs": [asdict(epoch) for epoch in fitted.epochs],
+        "data": data.digest(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "hardware": hardware(),
+    }
+    _keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / "weights.safetensors")
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return result
+
+
+@lru_cache(maxsize=1)
+def read_data(folder: Path, limit: int | None) -> TrainingData:
+    """CIFAR-10, made ready."""
+    return prepare(read_task(find_task(TASK), folder), limit=limit)
+
+
+def _test(data: TrainingData, limit: int | None) -> Any:
+    assert data.test is not None
+    return data.test if limit is None else data.test.chosen(torch.arange(limit))
+
+
+def _components(module: nn.Module, design: Design, data: TrainingData) -> dict[str, Any]:
+    """The curve: for each body convolution its channels and the components below each share of the variance."""
+    names = body_convolutions(design.architecture)
+    batches = Batches(data.validation, batch_size=CURVE_BATCH, normalisation=data.normalisation)
+    pictures = islice(_pictures(batches), SIGNIFICANCE_PICTURES // CURVE_BATCH)
+    found = principal_variances(module, [f"{name}.operation" for name in names], pictures)
+    variances = dict(zip(names, found.values(), strict=True))
+    curve: dict[str, Any] = {"names": list(names), "channels": [len(variances[name]) for name in names]}
+    for share in SHARES:
+        curve[f"{share:g}"] = [components_below(variances[name], share) for name in names]
+    return curve
+
+
+def _pictures(batches: Batches) -> Iterator[Tensor]:
+    return (images for images, _ in batches.in_order())
+
+
+def _keep(result: Result, path: Path) -> None:
+    """Write beside, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(result, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+class _Teller:
+    """Tells the end of every epoch."""
+
+    def __init__(self, job: Job) -> None:
+        self.name = f"{job.network} {job.variant} seed {job.seed}"
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.validation_accuracy is not None:
+            say(
+                f"{self.name}: epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}, "
+                f"validation {progress.validation_accuracy:.4f}, {progress.seconds_left / 60:.1f} min left"
+            )
+
+
+def _commit() -> str | None:
+    """The commit of the code, marked where tracked files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, ["rev-parse", "HEAD"])
+        changed = _git(here, ["status", "--porcelain", "--untracked-files=no"])
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + (" with changes" if changed else "")
+
+
+def _git(folder: Path, arguments: Sequence[str]) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def hardware() -> dict[str, Any]:
+    """The processor and what runs on it."""
+    model = platform.processor() or platform.machine()
+    facts = Path("/proc/cpuinfo")
+    flags: set[str] = set()
+    if facts.exists():
+        for line in facts.read_text("utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                model = value.strip()
+            elif name.strip() == "flags":
+                flags = set(value.split())
+    vectors = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if one in flags]
+    return {"processor": model, "vectors": vectors, "cores": os.cpu_count(), "threads": 1, "torch": torch.__version__}
