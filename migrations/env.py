@@ -18,6 +18,12 @@ def render(kind: str, value: object, api: object) -> str | Literal[False]:
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(value, UtcDateTime) else False
 
 
+def is_ours(name: str | None, kind: str, parents: object) -> bool:
+    """Whether Alembic looks at it: the job engine keeps tables of its own beside ours on SQLite."""
+    del parents
+    return kind != "table" or name in Base.metadata.tables
+
+
 def run(connection: Connection) -> None:
     """Run the migrations within the connection's transaction."""
     context.configure(
@@ -25,6 +31,7 @@ def run(connection: Connection) -> None:
         target_metadata=Base.metadata,
         render_as_batch=True,
         render_item=render,
+        include_name=is_ours,
         compare_type=True,
         transactional_ddl=True,
     )

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from optimizer.optimize import optimize
-from service.context import Context, Optimize
+from service.artifacts.endpoints import router as artifacts_router
+from service.context import Context, JobDesk, Optimize
 from service.dashboard.pages import router as dashboard_router
 from service.database import Database
 from service.designs.endpoints import router as designs_router
@@ -20,6 +21,8 @@ from service.gate import Gate
 from service.health import metrics_router
 from service.health import router as health_router
 from service.idempotency import forget_expired
+from service.jobs.endpoints import router as jobs_router
+from service.jobs.engine import prepare
 from service.logs import configure_logs
 from service.measurements.adaptations import Adaptations
 from service.measurements.endpoints import router as measurements_router
@@ -47,6 +50,7 @@ API_ROUTERS = (
     health_router,
     metrics_router,
 )
+JOB_ROUTERS = (jobs_router, artifacts_router)
 
 
 def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimize) -> FastAPI:
@@ -64,6 +68,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
         optimize=optimizer,
         gate=Gate(running=settings.concurrent_designs, waiting=settings.waiting_designs),
         metrics=Metrics(),
+        jobs=JobDesk.of(settings) if settings.jobs else None,
     )
     app = FastAPI(
         title="Bespoke",
@@ -83,7 +88,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
         allowed_hosts=settings.allowed_hosts,
     )
     app.add_middleware(Accompany, metrics=context.metrics)
-    for router in API_ROUTERS:
+    for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):
         app.include_router(router)
     app.include_router(dashboard_router, include_in_schema=False)
     describe_problems(app)
@@ -96,9 +101,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     configure_logs(context.settings.log_level)
     if context.settings.migrate:
         upgrade(context.database)
+        if context.jobs is not None:
+            prepare(context.settings)
         forget_expired(context)
     warm_up(context)
     yield
+    if context.jobs is not None:
+        context.jobs.queue.close()
     context.database.close()
 
 

@@ -9,13 +9,30 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from optimizer.problem import Answer, Problem
+from service.artifacts.store import Store
 from service.database import Database
 from service.gate import Gate
+from service.jobs.engine import Queue
 from service.measurements.adaptations import Adaptations
 from service.metrics import Metrics
 from service.settings import Settings
 
+GIGABYTE = 1e9
 Optimize = Callable[[Problem], Answer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDesk:
+    """What jobs need beside the database: their queue, and the files they make."""
+
+    queue: Queue
+    store: Store
+
+    @classmethod
+    def of(cls, settings: Settings) -> JobDesk:
+        """As the settings say."""
+        store = Store(settings.data_folder / "artifacts", quota_bytes=settings.artifact_gb * GIGABYTE)
+        return cls(queue=Queue(settings), store=store)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +43,7 @@ class Context:
         optimize: Finds the best design; `optimizer.optimize.optimize` in production.
         adaptations: What measurements say of own devices.
         gate: Bounds how many optimizations run and wait.
+        jobs: None where no jobs are taken (`Settings.jobs`).
     """
 
     settings: Settings
@@ -34,6 +52,13 @@ class Context:
     optimize: Optimize
     gate: Gate
     metrics: Metrics
+    jobs: JobDesk | None = None
+
+    @property
+    def desk(self) -> JobDesk:
+        """For operations on jobs, which are there only where jobs are taken."""
+        assert self.jobs is not None
+        return self.jobs
 
 
 def context_of(request: Request) -> Context:

@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from predictors.accuracy import accuracy_predictor
 from service.context import Context, ContextDep
+from service.jobs import repository
+from service.jobs.operations import desk_state
 from service.problems import Refusal, responses
 from service.upgrade import current, newest
 
@@ -44,8 +46,10 @@ def live() -> Alive:
 
 @router.get("/ready", summary="Can the service do its work?", responses=responses(503))
 def ready(context: ContextDep) -> Ready:
-    """Checks the database (reachable, at the newest migration) and the weights of the predictors (they load)."""
+    """Checks the database (reachable, newest migration), the weights of the predictors (they load), the engine."""
     checks = {"database": database_state(context), "weights": weights_state()}
+    if context.jobs is not None:
+        checks["engine"] = desk_state(context.jobs)
     if any(state != "ok" for state in checks.values()):
         detail = "; ".join(f"{name}: {state}" for name, state in checks.items() if state != "ok")
         raise Refusal("not-ready", 503, detail, headers={"Retry-After": "5"}, more={"checks": checks})
@@ -55,6 +59,9 @@ def ready(context: ContextDep) -> Ready:
 @metrics_router.get("/metrics", include_in_schema=False)
 def metrics(context: ContextDep) -> Response:
     """For Prometheus."""
+    if context.jobs is not None:
+        with context.database.reading() as session:
+            context.metrics.count_jobs(repository.by_state(session))
     return Response(context.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

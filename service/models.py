@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+<<<<<<< HEAD
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -18,6 +19,9 @@ from sqlalchemy import (
     String,
     Text,
 )
+=======
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, MetaData, String, Text
+>>>>>>> a818681 (Durable job engine: jobs, workers, takeover, artefact store (off by default))
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -171,3 +175,117 @@ class IdempotencyRow(Base):
     body: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index(None, "created_at"),)
+
+
+class JobRow(Base):
+    """A stored design to be trained and compressed: what was asked for, and how far it is.
+
+    `subject` is a snapshot of the design, its device and its prediction: a design deleted later takes nothing away.
+    Which steps are done and what they gave is kept by the engine (`service.jobs.engine`), under the same id.
+
+    Attributes:
+        queue: Kind of accelerator it needs; workers serve queues.
+        steps_done: Steps whose results are recorded; a retry goes on behind them.
+        progress: Fraction of the present step that is done, where it says.
+        attempts: How often a worker took it up; its number is that worker's right to write here.
+        strikes: How often a worker took up the present step without ending it or handing it over.
+        spent_s: Time in which a worker held it.
+        error: Problem document of a failed job.
+    """
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    design_id: Mapped[str] = mapped_column(String(40), index=True)
+    dataset: Mapped[str] = mapped_column(String(120))
+    queue: Mapped[str] = mapped_column(String(16))
+    priority: Mapped[int]
+    options: Mapped[Document]
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    steps_done: Mapped[int] = mapped_column(default=0)
+    step: Mapped[str | None] = mapped_column(String(63))
+    progress: Mapped[float | None]
+    worker: Mapped[str | None] = mapped_column(String(120))
+    attempts: Mapped[int] = mapped_column(default=0)
+    strikes: Mapped[int] = mapped_column(default=0)
+    spent_s: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[Document | None]
+    subject: Mapped[Document] = mapped_column(deferred=True)
+
+
+class JobEventRow(Base):
+    """Something that happened to a job; numbered from 1 without a gap."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(default=now)
+    kind: Mapped[str] = mapped_column(String(16))
+    data: Mapped[Document]
+
+
+class ArtifactRow(Base):
+    """A file that a job made; its content is in the artefact store under its digest."""
+
+    __tablename__ = "artifacts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    step: Mapped[str] = mapped_column(String(63))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    media_type: Mapped[str] = mapped_column(String(120))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class DatasetRow(Base):
+    """A data set that the user registered; its pictures are in the artefact store under its digest."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str] = mapped_column(String(63), unique=True)
+    shape: Mapped[list[Any]]
+    classes: Mapped[list[Any]]
+    counts: Mapped[Document]
+    digest: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[str] = mapped_column(String(16))
+
+
+class WorkerRow(Base):
+    """A worker process and when it was last heard of, by the clock of the database.
+
+    Attributes:
+        id: Host and slot: the same after a restart.
+        incarnation: Tells this process from the one before it of the same id.
+    """
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(120), primary_key=True)
+    incarnation: Mapped[str] = mapped_column(String(40))
+    pid: Mapped[int]
+    queues: Mapped[list[Any]]
+    version: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """A key that lets a caller in from another machine; only a hash of its secret is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    name: Mapped[str] = mapped_column(String(120))
+    scopes: Mapped[list[Any]]
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

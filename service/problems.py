@@ -35,6 +35,10 @@ TITLES: dict[str, str] = {
     "busy": "Too many designs are waiting",
     "database-busy": "The database did not answer in time",
     "not-ready": "The service is not ready",
+    "too-many-jobs": "Too many jobs wait and run",
+    "job-ended": "The job has ended",
+    "job-not-ended": "The job has not ended",
+    "job-not-failed": "The job has not failed",
     "internal-error": "The service failed",
 }
 
@@ -150,6 +154,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "Body too large",
         415: "Not JSON by its Content-Type",
         422: "Something in the request does not hold",
+        429: "Too many; try again later",
         503: "Not now; try again",
     }
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

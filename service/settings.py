@@ -66,9 +66,54 @@ class Settings(BaseSettings):
     idempotency_stale_s: Annotated[float, Field(gt=0, le=86_400)] = Field(
         120.0, description="after this time a request that never answered (its process died) frees its key"
     )
+    jobs: bool = Field(False, description="take jobs: train and compress stored designs on workers")
+    engine_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
+        "dbos", description="schema of the job engine's own tables in PostgreSQL"
+    )
+    heartbeat_s: Annotated[float, Field(gt=0, le=60)] = Field(2.0, description="how often a worker says it is alive")
+    dead_after_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        10.0, description="a worker not heard of for this long is dead: another one takes its jobs over"
+    )
+    poll_s: Annotated[float, Field(gt=0, le=60)] = Field(1.0, description="how often a worker looks for new jobs")
+    watch_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.25, description="how often a worker looks whether its running job was cancelled or taken over"
+    )
+    grace_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        5.0, description="how long a worker told to stop lets its present step end before it hands the job over"
+    )
+    step_tries: Annotated[int, Field(ge=1, le=20)] = Field(
+        2, description="how often a worker starts the trainer of one step that dies without giving a reason"
+    )
+    job_strikes: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="a job whose step was taken up this often, each time with the death of the worker, has failed"
+    )
+    job_hours: Annotated[float, Field(gt=0, le=24 * 365)] = Field(24.0, description="most hours of work on one job")
+    trainer_memory_mb: Annotated[int, Field(ge=0)] = Field(
+        0, description="most megabytes of memory that a trainer may allocate; 0 = no limit"
+    )
+    unfinished_jobs: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        100, description="most jobs waiting and running at once"
+    )
+    artifact_gb: Annotated[float, Field(gt=0)] = Field(50.0, description="most gigabytes of files kept for jobs")
+    dataset_mb: Annotated[float, Field(gt=0)] = Field(2_000.0, description="largest upload of a data set")
+    dataset_folders: tuple[Path, ...] = Field(
+        (), description="folders of this machine whose subfolders and .npz files may be registered as data sets"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log lines written (JSON, on standard error)"
     )
+
+    def job_folder(self, job_id: str) -> Path:
+        """Where the work folder and the logs of a job are."""
+        return self.data_folder / "jobs" / job_id
+
+    def work_folder(self, job_id: str) -> Path:
+        """Where the trainers of a job keep their checkpoints."""
+        return self.job_folder(job_id) / "work"
+
+    def log_folder(self, job_id: str) -> Path:
+        """Where the logs of a job are."""
+        return self.job_folder(job_id) / "logs"
 
     @model_validator(mode="after")
     def _embedded_by_default(self) -> Self:

@@ -21,6 +21,7 @@ from optimizer.problem import Answer, Problem
 from service.app import create_app
 from service.context import Optimize
 from service.settings import Settings
+from tests.service.worker.house import House, a_house
 
 LOCAL_POSTGRES = "postgresql+psycopg://root@127.0.0.1:5432/test"
 BASE_URL = "http://127.0.0.1"
@@ -78,6 +79,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'test.sqlite3'}"
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """A shared folder and both kinds of database for workers."""
+    with a_house(database_url, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

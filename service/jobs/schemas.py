@@ -1,0 +1,94 @@
+"""Jobs as the API shows and takes them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.jobs.states import EventKind, JobState
+
+EXAMPLE_REQUEST: dict[str, Any] = {"design": "dsn_01k5zj4v8qy0w3t7rb6n2m9xhc", "accelerator": "cpu"}
+
+
+class JobOptions(BaseModel):
+    """How the design is trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(0, description="the same seed gives the same result")
+
+
+class JobRequest(BaseModel):
+    """A stored design to be trained and compressed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"example": EXAMPLE_REQUEST})
+
+    design: Annotated[str, Field(max_length=40)] = Field(description="id of a stored design")
+    dataset: Annotated[str, Field(max_length=120)] | None = Field(
+        None, description="id or name of a registered data set; none = the one of the design's task"
+    )
+    accelerator: Literal["cpu", "cuda"] = Field("cpu", description="kind of worker that it needs")
+    priority: Annotated[int, Field(ge=1, le=100)] = Field(10, description="smaller is sooner")
+    options: JobOptions = JobOptions()
+
+
+class JobLinks(BaseModel):
+    """Addresses of a job."""
+
+    self: str
+    design: str
+    events: str
+    logs: str
+    artifacts: str
+
+
+class JobDocument(BaseModel):
+    """A job: what was asked for, and how far it is."""
+
+    id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    design_id: str
+    dataset: str
+    accelerator: str
+    priority: int
+    options: dict[str, Any]
+    state: JobState
+    step: str | None = Field(description="the step that runs")
+    progress: float | None = Field(description="fraction of that step, where it is known")
+    steps_done: int
+    worker: str | None = Field(description="the worker that has it")
+    attempts: int = Field(description="how often a worker took it up")
+    spent_s: float = Field(description="seconds in which a worker had it, as far as they are recorded")
+    error: dict[str, Any] | None = Field(description="problem document of a failed job")
+    links: JobLinks
+
+
+class JobEvent(BaseModel):
+    """Something that happened to a job: the `data` of a server-sent event."""
+
+    number: int = Field(description="counts from 1; the id of the server-sent event")
+    at: datetime
+    kind: EventKind
+    data: dict[str, Any]
+
+
+class ArtifactLinks(BaseModel):
+    """Where the content is."""
+
+    content: str
+
+
+class ArtifactDocument(BaseModel):
+    """A file that a job made."""
+
+    name: str
+    created_at: datetime
+    step: str
+    digest: str = Field(description="SHA-256 of the content")
+    media_type: str
+    bytes: int
+    links: ArtifactLinks
