@@ -32,6 +32,10 @@ class Database:
         else:
             options |= {"pool_size": settings.database_connections, "max_overflow": 0}
             options["pool_timeout"] = settings.database_wait_s
+            idle_ms = round(1e3 * settings.database_idle_s)  # a process that hangs must not hold its locks for ever
+            stated = str(url.query.get("options", ""))
+            session = f"{stated} -c idle_in_transaction_session_timeout={idle_ms}".strip()
+            options["connect_args"] = {"options": session}
         self.engine: Engine = create_engine(url, **options)
         if self.embedded:
             event.listen(self.engine, "connect", _prepare_sqlite)

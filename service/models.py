@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-<<<<<<< HEAD
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -19,9 +18,6 @@ from sqlalchemy import (
     String,
     Text,
 )
-=======
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, MetaData, String, Text
->>>>>>> a818681 (Durable job engine: jobs, workers, takeover, artefact store (off by default))
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 

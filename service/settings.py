@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     database_connections: Annotated[int, Field(ge=1, le=1_000)] = Field(
         20, description="most connections to PostgreSQL held by one process"
     )
+    database_idle_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        10.0, description="PostgreSQL ends a transaction that waits for its process this long, and frees its locks"
+    )
     database_wait_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
         30.0, description="how long a request waits for the database (a lock, a free connection)"
     )

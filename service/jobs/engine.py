@@ -74,6 +74,7 @@ def _client(settings: Settings) -> DBOSClient:
         application_name=NAME,
         lazy=True,
         retry_connection_errors=False,
+        sys_db_idle_transaction_timeout_sec=settings.database_idle_s,
     )
 
 
@@ -182,6 +183,7 @@ class Engine:
                 log_level="ERROR",
                 serializer=DBOSPortableJSONSerializer(),
                 sys_db_pool_size=5,
+                sys_db_idle_transaction_timeout_sec=settings.database_idle_s,
             )
         )
         DBOS.listen_queues(tuple(queues))

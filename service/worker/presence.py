@@ -11,7 +11,6 @@ from design.errors import BespokeError
 from service.database import Database
 from service.ids import new_id
 from service.models import WorkerRow, now
-from service.settings import Settings
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 """Workers not heard of for this long are taken off the list."""
@@ -36,13 +35,18 @@ def live(database: Database, *, within_s: float) -> list[str]:
         return list(session.scalars(select(WorkerRow.id).where(WorkerRow.seen_at > oldest).order_by(WorkerRow.id)))
 
 
+def forget(database: Database) -> None:
+    """Take those off the list who have been gone for long."""
+    with database.writing() as session:
+        oldest = clock(database, session) - FORGOTTEN_AFTER
+        session.execute(delete(WorkerRow).where(WorkerRow.seen_at < oldest))
+
+
 class Presence:
     """One worker's entry in the list of workers."""
 
-    def __init__(
-        self, database: Database, settings: Settings, *, worker: str, pid: int, queues: tuple[str, ...], version: str
-    ) -> None:
-        self.database, self.settings, self.worker = database, settings, worker
+    def __init__(self, database: Database, *, worker: str, pid: int, queues: tuple[str, ...], version: str) -> None:
+        self.database, self.worker = database, worker
         self.pid, self.queues, self.version = pid, queues, version
         self.incarnation = new_id("inc")
 
@@ -68,12 +72,6 @@ class Presence:
         if changed is None:
             way_out = "Give every machine a host name of its own, or each worker another --slot."
             raise Replaced("the id of a worker must be its own", f"another process as {self.worker}", way_out)
-
-    def forget_others(self) -> None:
-        """Take those off the list who have been gone for long."""
-        with self.database.writing() as session:
-            oldest = clock(self.database, session) - FORGOTTEN_AFTER
-            session.execute(delete(WorkerRow).where(WorkerRow.seen_at < oldest))
 
     def leave(self) -> None:
         """Take this worker off the list."""

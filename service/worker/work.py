@@ -20,7 +20,7 @@ from service.settings import Settings
 from service.worker.detector import mend, take_over
 from service.worker.ledger import AWAY, Ledger
 from service.worker.pipeline import Runner
-from service.worker.presence import Presence, Replaced, live
+from service.worker.presence import Presence, Replaced, forget, live
 from service.worker.slots import slot
 from service.worker.steps import Pipeline
 
@@ -41,6 +41,7 @@ class Worker:
     queues: tuple[str, ...]
     version: str = engine.VERSION
     stop: threading.Event = field(default_factory=threading.Event)
+    _unsteady_at: float = float("-inf")
 
     def run(self, *, number: int | None = None, say: Callable[[str], None]) -> None:
         """Work until told to stop.
@@ -66,42 +67,54 @@ class Worker:
         ledger = Ledger(database, worker=name, job_strikes=settings.job_strikes)
         store = Store(settings.data_folder / "artifacts", quota_bytes=settings.artifact_gb * GIGABYTE)
         runner = Runner(settings=settings, ledger=ledger, store=store, pipeline=self.pipeline)
-        presence = Presence(database, settings, worker=name, pid=os.getpid(), queues=self.queues, version=self.version)
+        presence = Presence(database, worker=name, pid=os.getpid(), queues=self.queues, version=self.version)
         presence.announce()
         queue = engine.Queue(settings)
         own = engine.Engine(settings, executor=name, queues=self.queues, body=runner.run, version=self.version)
         own.start()
+        watcher = threading.Thread(target=self._look_after, args=(database, name, queue), name="detector", daemon=True)
+        watcher.start()
         say(f"Worker {name} serves {', '.join(self.queues)} (Ctrl-C stops it)")
         replaced: Replaced | None = None
         try:
-            self._beat(database, presence, queue)
+            self._beat(presence)
         except Replaced as error:
             replaced = error
+        self.stop.set()
+        watcher.join(END_WAIT_S)
         self._end(runner, own, queue, name)
         queue.close()
         if replaced is not None:
             raise replaced
         presence.leave()
 
-    def _beat(self, database: Database, presence: Presence, queue: engine.Queue) -> None:
-        """Say that we are alive, and look after the dead, until told to stop."""
-        settings, log = self.settings, structlog.get_logger()
-        steady_since, last = -settings.dead_after_s, time.time()
-        while not self.stop.wait(settings.heartbeat_s):
+    def _beat(self, presence: Presence) -> None:
+        """Say that we are alive until told to stop."""
+        last = time.time()
+        while not self.stop.wait(self.settings.heartbeat_s):
             try:
                 presence.beat()
-                if time.time() - last > settings.dead_after_s / 2:
-                    steady_since = time.monotonic()  # the database or this host was away: others seem dead and are not
-                last = time.time()
-                if time.monotonic() - steady_since < settings.dead_after_s:
-                    continue
+            except AWAY as error:
+                _say_away(error)
+                continue
+            if time.time() - last > self.settings.dead_after_s / 2:
+                self._unsteady_at = time.monotonic()  # the database or this host was away: others only seem dead
+            last = time.time()
+
+    def _look_after(self, database: Database, name: str, queue: engine.Queue) -> None:
+        """Look after the jobs of the dead, if we are the first of the living, until told to stop."""
+        settings = self.settings
+        while not self.stop.wait(settings.heartbeat_s):
+            if time.monotonic() - self._unsteady_at < settings.dead_after_s:
+                continue
+            try:
                 alive = live(database, within_s=settings.dead_after_s)
-                if alive[:1] == [presence.worker]:
+                if alive[:1] == [name]:
                     take_over(queue, set(alive))
                     mend(database, queue)
-                    presence.forget_others()
+                    forget(database)
             except (*AWAY, DBAPIError) as error:
-                log.warning("database away", error=str(error).splitlines()[0])
+                _say_away(error)
 
     def _end(self, runner: Runner, own: engine.Engine, queue: engine.Queue, name: str) -> None:
         """Let the present step end or put it down, then give its job to the others."""
@@ -115,7 +128,11 @@ class Worker:
                 if job.queue is not None:
                     queue.requeue(job.job_id, queue=job.queue)
         except AWAY as error:  # the others find out by themselves
-            structlog.get_logger().warning("database away", error=str(error).splitlines()[0])
+            _say_away(error)
+
+
+def _say_away(error: Exception) -> None:
+    structlog.get_logger().warning("database away", error=str(error).splitlines()[0])
 
 
 def stop_at_signals(stop: threading.Event) -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import secrets
 import threading
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from service.database import Database
+from service.jobs.engine import prepare
 from service.models import Base, DeviceRow
 from service.settings import Settings
 from service.upgrade import LOCK, alembic_config, current, downgrade, newest, upgrade
@@ -44,6 +46,26 @@ def test_alembic_finds_nothing_to_generate(sqlite_url: str, monkeypatch: pytest.
     monkeypatch.setenv("BESPOKE_DATABASE_URL", sqlite_url)
     command.upgrade(alembic_config(), "head")
     command.check(alembic_config())
+
+
+def test_the_tables_of_the_job_engine_are_left_alone(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On SQLite they are beside ours."""
+    schema = f"bespoke_engine_{secrets.token_hex(6)}"
+    monkeypatch.setenv("BESPOKE_DATABASE_URL", database_url)
+    monkeypatch.setenv("BESPOKE_ENGINE_SCHEMA", schema)
+    command.upgrade(alembic_config(), "head")
+    prepare(Settings())
+    database = Database(Settings())
+    with database.connection() as connection:
+        theirs = inspect(connection).get_table_names(schema=None if database.embedded else schema)
+    assert "workflow_status" in theirs
+    try:
+        command.check(alembic_config())
+    finally:
+        if not database.embedded:
+            with database.connection() as connection:
+                connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+        database.close()
 
 
 def test_going_back_leaves_nothing(database: Database) -> None:

@@ -21,6 +21,7 @@ from service.artifacts.store import Store
 from service.database import Database
 from service.jobs import engine, repository
 from service.jobs.engine import VERSION, Queue
+from service.jobs.states import EventKind, JobState
 from service.models import ArtifactRow, JobEventRow, JobRow
 from service.settings import Settings
 from service.upgrade import upgrade
@@ -66,6 +67,14 @@ class House:
         for slot in (0, 1):
             self.until(lambda slot=slot: "serves" in self.log(slot))  # type: ignore[misc]
 
+    def cancel(self, job_id: str) -> None:
+        """As the API does."""
+        with self.database.writing() as session:
+            row = repository.lock(session, job_id)
+            assert row is not None
+            repository.end(session, row, JobState.CANCELLED, EventKind.CANCELLED, {})
+        self.queue.cancel(job_id)
+
     def holder(self, job_id: str) -> int:
         """Slot of the worker that has a job."""
         return int(str(self.row(job_id).worker).rpartition("-")[2])
@@ -107,9 +116,12 @@ class House:
         with self.database.reading() as session:
             return list(repository.artifacts(session, job_id))
 
+    def work(self, job_id: str) -> Path:
+        return self.settings.work_folder(job_id)
+
     def trace(self, job_id: str) -> list[dict[str, Any]]:
         """One line for each start of a trainer."""
-        path = self.settings.data_folder / "jobs" / job_id / "work" / "trace.jsonl"
+        path = self.work(job_id) / "trace.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def started(self, job_id: str, step: str, attempt: int = 1) -> bool:
@@ -145,6 +157,7 @@ def a_house(database_url: str, folder: Path) -> Iterator[House]:
         log_level="info",
         jobs=True,
         engine_schema=schema,
+        database_idle_s=1.5,
         heartbeat_s=0.2,
         dead_after_s=1.5,
         poll_s=0.1,

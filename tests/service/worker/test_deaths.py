@@ -6,13 +6,13 @@ import os
 import signal
 import time
 
-import pytest
-
 from service.jobs.states import EventKind
 from tests.service.worker.house import House, alive
 from tests.service.worker.tiny_steps import NAMES, expected
 
 SLOW = 1.0
+"""Seconds of a step, so that it can be killed half way."""
+CANCEL_S = 1.0
 
 
 def test_a_job_runs_through_all_steps(house: House) -> None:
@@ -87,7 +87,7 @@ def test_a_hung_worker_that_wakes_up_again_changes_nothing(house: House) -> None
     """Two workers have the same job for a while; it is done once."""
     house.start_two()
     job_id = house.add(step_s=SLOW)
-    house.until(lambda: house.started(job_id, "prepare"))
+    house.until(lambda: house.kinds(job_id, "progress"))
     worker = house.workers[house.holder(job_id)]
     worker.send_signal(signal.SIGSTOP)
     house.until(lambda: house.started(job_id, "prepare", attempt=2))
@@ -147,22 +147,35 @@ def test_the_trainer_may_be_killed(house: House) -> None:
     assert house.result(job_id) == expected()
 
 
-@pytest.mark.parametrize(
-    ("how", "slug", "tries"),
-    [
-        ("abort", "trainer-died", 2),
-        ("raise", "trainer-died", 2),
-        ("eat memory", "out-of-memory", 2),
-        ("fail", "step-failed", 1),
-    ],
-)
-def test_a_step_that_cannot_succeed_fails_the_job_with_a_reason(house: House, how: str, slug: str, tries: int) -> None:
+def test_a_step_that_cannot_succeed_fails_the_job_with_a_reason(house: House) -> None:
     house.start(trainer_memory_mb=1_000)
-    job_id = house.add(**{"in": "export", "do": how})
-    row = house.ended(job_id)
-    assert row.state == "failed"
-    assert row.error is not None
-    assert row.error["type"] == f"urn:bespoke:problem:{slug}", row.error
-    assert row.error["step"] == "export"
-    assert [line["step"] for line in house.trace(job_id)] == ["prepare", "train", "prune", *["export"] * tries]
+    kinds = {"abort": ("trainer-died", 2), "raise": ("trainer-died", 2), "eat memory": ("out-of-memory", 2)}
+    kinds["fail"] = ("step-failed", 1)
+    jobs = {how: house.add(**{"in": "export", "do": how, "step_s": 0.0}) for how in kinds}
+    for how, (slug, tries) in kinds.items():
+        row = house.ended(jobs[how])
+        assert row.state == "failed", how
+        assert row.error is not None
+        assert row.error["type"] == f"urn:bespoke:problem:{slug}", row.error
+        assert row.error["step"] == "export"
+        ran = [line["step"] for line in house.trace(jobs[how])]
+        assert ran == ["prepare", "train", "prune", *["export"] * tries]
+    failed = house.row(jobs["fail"]).error
+    assert failed is not None
+    assert (failed["detail"], failed["layer"]) == ("The accuracy must be above chance, but got 0.1.", "conv1")
     assert house.ended(house.add()).state == "succeeded", "the worker is unharmed"
+
+
+def test_a_cancelled_job_ends_within_a_second_in_every_step(house: House) -> None:
+    house.start()
+    for step in NAMES:
+        job_id = house.add(**{"in": step, "do": "hang", "step_s": 0.0})
+        house.until(lambda job_id=job_id: (house.work(job_id) / "grandchild").exists())  # type: ignore[misc]
+        trainer = house.trace(job_id)[-1]["pid"]
+        grandchild = int((house.work(job_id) / "grandchild").read_text() or 0)
+        house.cancel(job_id)
+        took = house.until(lambda pids=(trainer, grandchild): not any(map(alive, pids)))  # type: ignore[misc]
+        assert took < CANCEL_S, step
+        assert house.row(job_id).state == "cancelled"
+    after = house.add()
+    assert house.ended(after).state == "succeeded", "the worker goes on with other jobs"

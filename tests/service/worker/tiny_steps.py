@@ -55,7 +55,8 @@ def _misbehave(how: str, folder: Path) -> None:
         raise StepFailed("Not today.")
     if how == "hang":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        (folder / "grandchild").write_text(str(child.pid))
+        (folder / "part").write_text(str(child.pid))
+        (folder / "part").rename(folder / "grandchild")
         time.sleep(600)
     if how == "abort" or (how == "abort once" and first):
         os.abort()
