@@ -15,8 +15,9 @@ from benchmarks.unseen_descriptors import Descriptors, profile_of_kind
 from design.device import DeviceProfile
 from design.encoding import FloatArray
 from design.errors import BespokeError
+from predictors.copies import copies
 from predictors.experts import SpaceFeatures
-from predictors.known_weights import official_cells
+from predictors.known_weights import official_cells, official_representatives
 from predictors.tables import device_kind, features_of, profile_of_name, profile_of_row
 
 Arrays = dict[str, Any]
@@ -50,6 +51,7 @@ class UnseenTable:
         described: Devices with a descriptor; of the others at most the order can be told without a measurement.
         latency_ms: Device -> N, NaN = no value.
         energy_mj: Likewise.
+        copies: Rows without a value of their own, see `predictors.copies`: they are neither measured nor scored.
     """
 
     features: SpaceFeatures
@@ -57,6 +59,7 @@ class UnseenTable:
     described: frozenset[str]
     latency_ms: Mapping[str, FloatArray]
     energy_mj: Mapping[str, FloatArray]
+    copies: int = 0
 
 
 def read(space: str, path: Path, descriptors: Descriptors | None = None) -> UnseenTable:
@@ -71,7 +74,8 @@ def read(space: str, path: Path, descriptors: Descriptors | None = None) -> Unse
             arrays[key] = arrays[alias]
         if key not in arrays:
             raise InvalidTable("the table must hold `devices` and `latency_ms`", f"no `{key}`")
-    if space == "nb201" and "ops" not in arrays:
+    official = space == "nb201" and "ops" not in arrays
+    if official:
         arrays["ops"] = official_cells()
     choices = _choices(space, arrays)
     networks = len(next(iter(choices.values())))
@@ -84,13 +88,26 @@ def read(space: str, path: Path, descriptors: Descriptors | None = None) -> Unse
         profiles.setdefault(name, known.find(name) or _assumed(space, name, None, arrays))
     latency = _rows(arrays["latency_ms"], devices, networks, "latency_ms")
     energy = _rows(arrays["energy_mj"], metered, networks, "energy_mj") if "energy_mj" in arrays else {}
+    left_out = 0
+    if space == "nb201" and (official or np.array_equal(choices["ops"], official_cells())):
+        left_out = sum(_without_copies(row) for rows in (latency, energy) for row in rows.values())
+    if left_out:
+        say(f"{left_out} values are copies of those of networks that compute the same function, and are left out")
     return UnseenTable(
         features=features_of(space, choices),
         profiles=profiles,
         described=described,
         latency_ms=latency,
         energy_mj=energy,
+        copies=left_out,
     )
+
+
+def _without_copies(row: FloatArray) -> int:
+    """Take copies out of a row in place; how many there were."""
+    found = copies(row, official_representatives())
+    row[found] = np.nan
+    return int(found.sum())
 
 
 def _arrays(path: Path) -> Arrays:

@@ -119,8 +119,14 @@ class KnownSpace:
         return found
 
     def _experts_on(self, features: SpaceFeatures) -> list[Expert]:
-        """Those that know devices."""
-        known = [source.on(features) for source in self.sources]
+        """Those that know devices; all their functions in one product."""
+        weights = np.stack([source.weights for source in self.sources])
+        values = weights[:, :-1] @ features.structure.T + weights[:, -1:]
+        values = np.maximum(values, np.array([source.floor for source in self.sources])[:, None])
+        known = [
+            Source(name=source.name, chip=source.chip, kind=source.kind, values=row)
+            for source, row in zip(self.sources, values, strict=True)
+        ]
         found = [expert_from("far", known, known, self.spreads.get("far"), self.variances["far"])]
         for kind in sorted({source.kind for source in known}):
             members = [source for source in known if source.kind == kind]

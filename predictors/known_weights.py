@@ -28,13 +28,19 @@ def kind_of(name: str) -> str:
     return f"known_{name}"
 
 
-def to_weights(known: KnownSpace, facts: dict[str, str] | None = None, cells: IntArray | None = None) -> Weights:
+def to_weights(
+    known: KnownSpace,
+    facts: dict[str, str] | None = None,
+    cells: IntArray | None = None,
+    representatives: IntArray | None = None,
+) -> Weights:
     """Functions as float32 tensors; names, variances, spreads and widening in the header.
 
     Args:
         known: To be stored.
         facts: For the header.
         cells: N x K choices of the table's networks, where their order is a standard.
+        representatives: N, the first network of the table that computes the same function.
     """
     description = {
         "sources": [
@@ -46,6 +52,8 @@ def to_weights(known: KnownSpace, facts: dict[str, str] | None = None, cells: In
         "widening": known.widening,
     }
     order = {} if cells is None else {"cells": torch.tensor(np.asarray(cells, dtype=np.uint8))}
+    if representatives is not None:
+        order["representatives"] = torch.tensor(np.asarray(representatives, dtype=np.int16))
     return Weights(
         kind=kind_of(known.name),
         version=VERSION,
@@ -103,6 +111,13 @@ def official_cells() -> IntArray:
     return np.asarray(parameter(weights, "cells", (CELLS, EDGES)).numpy(), dtype=np.int64)
 
 
+@cache
+def official_representatives() -> IntArray:
+    """For all NAS-Bench-201 cells in the official order: the first cell that computes the same function, 15625."""
+    weights = load_weights(WEIGHTS / f"{kind_of('nb201')}.safetensors", kind=kind_of("nb201"), version=VERSION)
+    return np.asarray(parameter(weights, "representatives", (CELLS,)).numpy(), dtype=np.int64)
+
+
 def fit_known(data: Path, out: Path, progress: Callable[[str], None]) -> None:
     """Fit every table on all of its devices and write weights and card.
 
@@ -118,8 +133,11 @@ def fit_known(data: Path, out: Path, progress: Callable[[str], None]) -> None:
         for name in TABLES:
             table = read_table(data, name)
             known = fit_known_space(table, table.devices, seed=SEED)
-            cells = np.load(data / "nb201.npz")["ops"] if name == "nb201" else None
-            weights = to_weights(known, {"devices": str(len(table.devices)), "seed": str(SEED)}, cells)
+            facts = {"devices": str(len(table.devices)), "seed": str(SEED)}
+            weights = to_weights(known, facts)
+            if name == "nb201":
+                with np.load(data / "nb201.npz") as stored:
+                    weights = to_weights(known, facts, stored["ops"], stored["iso_rep"])
             path = out / f"{kind_of(name)}.safetensors"
             save_weights(weights, path)
             progress(f"known space {name}: {len(table.devices)} devices, intervals widened {known.widening:.2f} times")

@@ -82,10 +82,51 @@ def variance(expert: Expert, features: SpaceFeatures, rows: Index) -> FloatArray
     return total
 
 
+@dataclass(frozen=True)
+class _Loadings:
+    """What experts with the same variances and the same view of the networks share.
+
+    Attributes:
+        columns: M x K, features times the roots of their variances: covariances are products of rows.
+        flat: M x F, what distances are measured in.
+    """
+
+    columns: FloatArray
+    flat: FloatArray
+
+    @classmethod
+    def of(cls, expert: Expert, features: SpaceFeatures, rows: Index) -> _Loadings:
+        seen = expert.view(features)
+        parts = [np.sqrt(expert.variances[name]) * group[rows] for name, group in seen.groups.items()]
+        return cls(np.hstack(parts), seen.flat[rows])
+
+    def to(self, other: _Loadings, expert: Expert) -> FloatArray:
+        """Covariance of feature groups and the smooth part with other networks."""
+        far = squared_distances(self.flat, other.flat)
+        far *= -0.5 / expert.variances["length"]
+        np.exp(far, out=far)
+        far *= expert.variances["smooth"]
+        far += self.columns @ other.columns.T
+        return far
+
+    def variance(self, expert: Expert) -> FloatArray:
+        """Of feature groups and the smooth part."""
+        return np.asarray(np.einsum("ij,ij->i", self.columns, self.columns) + expert.variances["smooth"])
+
+
+def _own_columns(expert: Expert, rows: Index) -> FloatArray:
+    """The columns of one expert alone: its mean and the deviations of known devices, times the roots of variances."""
+    of = expert.variances
+    mean = np.sqrt(of["mean"]) * expert.mean[rows][:, None]
+    return np.hstack([mean, np.sqrt(of["own"]) * expert.own[rows], np.sqrt(of["all"]) * expert.all[rows]])
+
+
 def squared_distances(left: FloatArray, right: FloatArray) -> FloatArray:
     """|l - r|^2 between rows."""
-    found = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None] - 2 * left @ right.T
-    return np.asarray(np.maximum(found, 0.0))
+    found = -2 * left @ right.T
+    found += np.einsum("ij,ij->i", left, left)[:, None]
+    found += np.einsum("ij,ij->i", right, right)[None]
+    return np.asarray(np.maximum(found, 0.0, out=found))
 
 
 def posterior(
@@ -155,12 +196,16 @@ def _condition(
     scale = float(latency_ms.mean())
     levels = np.array(NOISE_GRID)
     found = []
+    shared: dict[tuple[int, bool], FloatArray] = {}
     for expert in experts:
         of = expert.variances
         residual = (latency_ms / scale - 1) / expert.spread - expert.mean[measured]
-        seen = expert.view(features)
-        near = squared_distances(seen.flat[measured], seen.flat[measured])
-        inner = covariance(expert, seen, measured, measured) + of["smooth"] * np.exp(-0.5 / of["length"] * near)
+        key = (id(of), expert.pruned)
+        if key not in shared:
+            near = _Loadings.of(expert, features, measured)
+            shared[key] = near.to(near, expert)
+        columns = _own_columns(expert, measured)
+        inner = shared[key] + columns @ columns.T
         noise = of["noise"] * np.exp(levels[:, 0])
         jacobian = len(measured) * np.log(np.sqrt(2 * np.pi) * expert.spread * scale)
         for log_factor, log_prior in VARIANCE_GRID:
@@ -206,19 +251,22 @@ def _predict(
     """Mean and variance (ms, ms^2) of the mixture; members that carry no weight are passed over."""
     mean_ms, square = np.zeros(len(query)), np.zeros(len(query))
     least, total = LEAST_WEIGHT * weights.max(), 0.0
+    shared: dict[tuple[int, bool], tuple[FloatArray, FloatArray]] = {}
     prepared: dict[int, tuple[FloatArray, FloatArray]] = {}
     for member, row in zip(members, weights, strict=True):
         chosen = row > least
         if not chosen.any():
             continue
-        expert, of = member.expert, member.expert.variances
+        expert = member.expert
         if id(expert) not in prepared:
-            seen = expert.view(features)
-            far = squared_distances(seen.flat[query], seen.flat[measured])
-            smooth = of["smooth"] * np.exp(-0.5 / of["length"] * far)
+            key = (id(expert.variances), expert.pruned)
+            if key not in shared:
+                asked = _Loadings.of(expert, features, query)
+                shared[key] = (asked.to(_Loadings.of(expert, features, measured), expert), asked.variance(expert))
+            columns = _own_columns(expert, query)
             prepared[id(expert)] = (
-                covariance(expert, seen, query, measured) + smooth,
-                variance(expert, seen, query),
+                shared[key][0] + columns @ _own_columns(expert, measured).T,
+                shared[key][1] + np.einsum("ij,ij->i", columns, columns),
             )
         outer, own = prepared[id(expert)]
         projected = (member.factor * outer + CONSTANT_VARIANCE) @ member.vectors

@@ -13,7 +13,7 @@ from design.device import DeviceKind
 from design.errors import BespokeError
 from predictors.block_features import fbnet_features
 from predictors.cell_features import cell_features
-from predictors.known_weights import official_cells
+from predictors.known_weights import official_cells, official_representatives
 
 CELLS = 600
 
@@ -176,3 +176,11 @@ def test_descriptors_may_be_lines_of_the_device_table(tmp_path: Path) -> None:
     path.write_text("name\nx\n")
     with pytest.raises(InvalidDescriptors, match="device"):
         read_descriptors(path)
+
+
+def test_copies_of_twins_are_neither_measured_nor_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = np.random.default_rng(0).uniform(1, 2, size=15625)
+    found = read("nb201", _table(tmp_path, ops=None, latency_ms=own[official_representatives()][None]))
+    assert found.copies == 15625 - 6466
+    assert np.isfinite(found.latency_ms["abacus"]).sum() == 6466
+    assert "copies" in capsys.readouterr().err

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from design.errors import UnknownName
-from predictors.known_weights import VERSION, from_weights, kind_of, official_cells, shipped, to_weights
+from predictors.known_weights import (
+    VERSION,
+    from_weights,
+    kind_of,
+    official_cells,
+    official_representatives,
+    shipped,
+    to_weights,
+)
 from predictors.storage import WEIGHTS, InvalidWeights, load_weights, save_weights
 from predictors.tables import TABLES
 from tests.predictors.small_tables import measured, small_space, small_table
@@ -48,3 +56,10 @@ def test_official_cells_are_all_different() -> None:
 def test_an_unknown_space_is_named() -> None:
     with pytest.raises(UnknownName, match="nb301"):
         shipped("nb301")
+
+
+def test_representatives_come_first_and_stand_for_themselves() -> None:
+    found = official_representatives()
+    assert len(np.unique(found)) == 6466
+    assert np.all(found <= np.arange(5**6))
+    assert np.array_equal(found[found], found)

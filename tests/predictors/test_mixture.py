@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal, spearmanr
 
 from design.encoding import FloatArray, IntArray
 from predictors import mixture
-from predictors.experts import CONSTANT_VARIANCE, Expert, SpaceFeatures
+from predictors.experts import CONSTANT_VARIANCE, Expert, SpaceFeatures, chip_weights
 from predictors.mixture import NOISE_GRID, VARIANCE_GRID, posterior
 from tests.predictors.small_tables import measured, small_space, small_table
 
@@ -160,3 +160,25 @@ def test_more_measurements_bring_smaller_errors_and_intervals() -> None:
         spreads.append(float(np.median(found.variance_ms2)))
     assert errors[1] < errors[0]
     assert spreads[1] < spreads[0]
+
+
+def test_loadings_equal_the_covariance_that_was_fitted() -> None:
+    features, (rows, _, query) = small_table().features, measured(7)
+    for expert in small_space().experts(features):
+        near, far = (mixture._Loadings.of(expert, features, index) for index in (rows, query[:9]))
+        smooth = np.exp(-0.5 / expert.variances["length"] * mixture.squared_distances(far.flat, near.flat))
+        own = mixture._own_columns(expert, query[:9]) @ mixture._own_columns(expert, rows).T
+        wanted = mixture.covariance(expert, features, query[:9], rows) + expert.variances["smooth"] * smooth
+        assert np.allclose(far.to(near, expert) + own, wanted, rtol=1e-9)
+        deviation = (mixture._own_columns(expert, query[:9]) ** 2).sum(axis=1)
+        assert np.allclose(far.variance(expert) + deviation, mixture.variance(expert, features, query[:9]), rtol=1e-9)
+
+
+def test_functions_of_all_devices_at_once_equal_those_one_by_one() -> None:
+    known, features = small_space(), small_table().features
+    mean = next(expert for expert in known.experts(features) if expert.name == "far").mean
+    values = np.stack([source.on(features).values for source in known.sources])
+    assert (
+        np.corrcoef(mean, np.asarray(chip_weights([source.on(features) for source in known.sources]) @ values))[0, 1]
+        > 1 - 1e-9
+    )
