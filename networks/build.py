@@ -57,7 +57,7 @@ def initialise_(network: nn.Module, seed: int) -> None:
     for module in network.modules():
         for part in weighted_parts(module):
             if isinstance(part.weight_quantizer, LearnedStepWeights):
-                part.weight_quantizer.start_from(part.weight)
+                part.weight_quantizer.start_from(part.filters_first(part.weight))
 
 
 def _check_shapes(network: Network) -> None:

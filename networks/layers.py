@@ -50,7 +50,7 @@ class Quantized(nn.Module):
         old, self._setting, self.precision = self._setting, setting, precision
         channels = self.input_channels
         if old is None or (old[0].weight_bits, old[1]) != (precision.weight_bits, options):
-            self.weight_quantizer = weight_quantizer(precision.weight_bits, self.weight, options)
+            self.weight_quantizer = weight_quantizer(precision.weight_bits, self.filters_first(self.weight), options)
         if old is None or (old[0].activation_bits, *old[1:]) != (precision.activation_bits, *setting[1:]):
             quantizer = activation_quantizer(precision.activation_bits, channels, options, unsigned=unsigned)
             self.activation_quantizer = None if quantizer is None else quantizer.to(self.weight.device)
@@ -63,12 +63,20 @@ class Quantized(nn.Module):
         """Channels of what is read."""
         raise NotImplementedError
 
+    def filters_first(self, weight: Tensor) -> Tensor:
+        """A weight as the module holds it, with the output filters on the first axis."""
+        return weight
+
+    def as_stored(self, weight: Tensor) -> Tensor:
+        """Undo `filters_first`."""
+        return weight
+
     def quantized_weight(self) -> Tensor:
         """The weight that is computed with."""
         if self.weight_quantizer is None:
             return self.weight
-        quantized: Tensor = self.weight_quantizer(self.weight)
-        return quantized
+        quantized: Tensor = self.weight_quantizer(self.filters_first(self.weight))
+        return self.as_stored(quantized)
 
     def quantized_input(self, x: Tensor) -> Tensor:
         """The input that is computed with."""
@@ -98,7 +106,15 @@ class QuantizedConv2d(Quantized, nn.Conv2d):
 
 
 class QuantizedDeconv2d(Quantized, nn.ConvTranspose2d):
-    """Transposed convolution of N x C x H x W; scales of weights go with its first axis, the input channels."""
+    """Transposed convolution of N x C x H x W; torch holds its weights with the input channels first."""
+
+    def filters_first(self, weight: Tensor) -> Tensor:
+        """See Quantized."""
+        return _exchanged(weight, self.groups)
+
+    def as_stored(self, weight: Tensor) -> Tensor:
+        """See Quantized."""
+        return _exchanged(weight, self.groups)
 
     @property
     def input_channels(self) -> int:
@@ -118,6 +134,12 @@ class QuantizedDeconv2d(Quantized, nn.ConvTranspose2d):
             self.groups,
             self.dilation,
         )
+
+
+def _exchanged(weight: Tensor, groups: int) -> Tensor:
+    """The first two axes exchanged within each group of the first."""
+    parts = weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2)
+    return parts.reshape(-1, *parts.shape[2:])
 
 
 class QuantizedLinear(Quantized, nn.Linear):

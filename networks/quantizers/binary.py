@@ -62,10 +62,15 @@ class BinaryWeights(WeightQuantizer):
         scale = per_filter(filter_scale(weight), weight)
         return scale * sign(weight, SignGradient.CLIPPED)
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """See WeightQuantizer."""
+        return -1, 2
+
     def codes(self, weight: Tensor) -> Codes:
         """See WeightQuantizer."""
         values = signs(weight.detach()).to(torch.int16)
-        return Codes(values=values, scale=filter_scale(weight.detach()), lowest=-1, stride=2)
+        return Codes(values=values, scale=filter_scale(weight.detach()))
 
 
 class BinaryActivations(nn.Module):

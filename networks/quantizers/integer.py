@@ -24,9 +24,14 @@ class IntegerWeights(WeightQuantizer):
         """Quantized weight, the shape of `weight`."""
         return self.codes(weight).dequantized().to(weight.dtype) + (weight - weight.detach())
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """See WeightQuantizer."""
+        return -HIGH, 1
+
     def codes(self, weight: Tensor) -> Codes:
         """See WeightQuantizer."""
         weight = weight.detach()
         scale = weight.abs().flatten(1).amax(1).clamp_(min=SMALLEST_SCALE) / HIGH
         values = (weight / per_filter(scale, weight)).round_().clamp_(-HIGH, HIGH).to(torch.int16)
-        return Codes(values=values, scale=scale, lowest=-HIGH, stride=1)
+        return Codes(values=values, scale=scale)

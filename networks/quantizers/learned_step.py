@@ -43,8 +43,8 @@ class _LearnedStep(torch.autograd.Function):
         inside = torch.ops.aten.hardtanh_backward(grad, scaled, float(ctx.low), float(ctx.high))
         change = torch.clamp(scaled, ctx.low, ctx.high).round_().mul_(grad).addcmul_(inside, scaled, value=-1)
         axes = tuple(range(1, change.dim())) if ctx.filters else tuple(range(change.dim()))
-        slope = change.sum(axes, dtype=torch.float32)
-        return inside, (slope * ctx.factor).reshape(step.shape).to(step.dtype), None, None, None, None
+        slope = change.sum(axes, dtype=step.dtype)
+        return inside, (slope * ctx.factor).reshape(step.shape), None, None, None, None
 
 
 def learned_step(x: Tensor, step: Tensor, low: int, high: int, factor: float, *, filters: bool = False) -> Tensor:
@@ -85,11 +85,16 @@ class LearnedStepWeights(WeightQuantizer):
         factor = 1 / math.sqrt(weight[0].numel() * self.high)
         return learned_step(weight, per_filter(self.step, weight), self.low, self.high, factor, filters=True)
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """See WeightQuantizer."""
+        return self.low, 1
+
     def codes(self, weight: Tensor) -> Codes:
         """See WeightQuantizer."""
         step = self.step.detach()
         values = torch.clamp(weight.detach() / per_filter(step, weight), self.low, self.high).round_()
-        return Codes(values=values.to(torch.int16), scale=step, lowest=self.low, stride=1)
+        return Codes(values=values.to(torch.int16), scale=step)
 
 
 class LearnedStepActivations(StartsFromData):

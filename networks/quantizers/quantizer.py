@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 
@@ -14,23 +13,24 @@ class Codes:
 
     Attributes:
         values: Whole numbers, the shape of the weight, int16.
-        scale: One a filter, float32; the weight is exactly `scale * values`.
-        lowest: The smallest whole number that the quantizer can give.
-        stride: Distance of neighbouring whole numbers (2 for odd grids such as -1, +1).
+        scale: One a filter; the weight is exactly `scale * values`.
     """
 
     values: Tensor
     scale: Tensor
-    lowest: int
-    stride: int
 
     def dequantized(self) -> Tensor:
-        """The weight, float32."""
-        return per_filter(self.scale, self.values) * self.values.to(torch.float32)
+        """The weight, of the type of the scale."""
+        return per_filter(self.scale, self.values) * self.values.to(self.scale.dtype)
 
 
 class WeightQuantizer(nn.Module):
     """Maps latent weights (filters first) to quantized ones, with a gradient."""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The smallest whole number that a weight can be, and the distance of neighbours (2 for -1, +1)."""
+        raise NotImplementedError
 
     def codes(self, weight: Tensor) -> Codes:
         """The weight as whole numbers; what `forward` gives without a gradient, exactly."""

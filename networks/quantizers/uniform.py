@@ -61,13 +61,18 @@ class UniformWeights(WeightQuantizer):
         inside = weight.clamp(-1, 1)
         return quantized + (inside - inside.detach())
 
+    @property
+    def grid(self) -> tuple[int, int]:
+        """See WeightQuantizer."""
+        return 1 - 2**self.bits, 2
+
     def codes(self, weight: Tensor) -> Codes:
         """See WeightQuantizer."""
         weight = weight.detach()
         steps = 2**self.bits - 1
         numbers = ((weight.clamp(-1, 1) + 1) * (steps / 2)).round_()
         values = (2 * numbers - steps).to(torch.int16)
-        return Codes(values=values, scale=filter_scale(weight) / steps, lowest=-steps, stride=2)
+        return Codes(values=values, scale=filter_scale(weight) / steps)
 
 
 class UniformActivations(nn.Module):
