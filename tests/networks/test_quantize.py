@@ -1,0 +1,146 @@
+"""Policies put on modules in place: users' own and built ones."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from design.design import Design
+from design.policies import policy_by_role
+from design.precision import BINARY, FULL, PrecisionPolicy, precision
+from design.task import find_task
+from design.zoo import find_network
+from networks.build import build
+from networks.errors import InvalidPolicy
+from networks.layers import QuantizedConv2d, QuantizedLinear
+from networks.quantize import clip_latent_, quantize_
+
+
+class _Own(nn.Module):
+    """A user's network with nested, named and shared layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding="same", padding_mode="reflect"), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1, groups=2)
+        )
+        self.again = self.features[2]
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.head(self.features(x).mean((2, 3)))
+        return found
+
+
+def _policy(**layers: int) -> PrecisionPolicy:
+    own = {name.replace("_", "."): precision(bits) for name, bits in layers.items()}  # type: ignore[arg-type]
+    return PrecisionPolicy(layers=own)
+
+
+def test_full_precision_changes_nothing() -> None:
+    module, x = _Own(), torch.randn(2, 3, 8, 8)
+    expected = module(x)
+    quantize_(module, _policy(features_0=32, features_2=32, head=32))
+    assert torch.equal(module(x), expected)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_users_layers_are_replaced_wherever_they_stand_and_keep_their_parameters(bits: int) -> None:
+    module = _Own()
+    weights = dict(module.named_parameters())
+    quantize_(module, _policy(features_2=bits, head=bits))
+    assert type(module.features[0]) is nn.Conv2d
+    assert isinstance(module.features[2], QuantizedConv2d)
+    assert module.again is module.features[2]
+    assert isinstance(module.head, QuantizedLinear)
+    own = dict(module.named_parameters())
+    assert all(own[name] is parameter for name, parameter in weights.items())
+    module(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    assert [name for name, p in module.named_parameters() if p.grad is None] == []
+    if bits == 1:
+        assert len(torch.unique(module.head.quantized_weight()[0].detach())) == 2
+
+
+def test_eight_bits_are_close_to_full_precision() -> None:
+    module, x = _Own().eval(), torch.randn(16, 3, 8, 8)
+    expected = module(x).detach()
+    quantize_(module, _policy(features_0=8, features_2=8, head=8))
+    found = module(x).detach()
+    assert float((found - expected).abs().max()) < 0.05 * float(expected.std()) + 0.02
+
+
+def test_quantizing_twice_is_quantizing_once() -> None:
+    module, policy = _Own(), _policy(features_0=4, features_2=2, head=8)
+    quantize_(module, policy)
+    x = torch.randn(2, 3, 8, 8)
+    expected = module(x)
+    quantizer = module.features[2].activation_quantizer
+    quantize_(module, policy)
+    assert module.features[2].activation_quantizer is quantizer
+    assert torch.equal(module(x), expected)
+    quantize_(module, _policy(features_2=4))
+    assert module.features[2].activation_quantizer is not quantizer
+    assert module.head.precision == precision(8)
+
+
+@pytest.mark.parametrize("name", ["nothing", "features", "features.1", ""])
+def test_names_that_are_no_layers_are_refused_and_nothing_changes(name: str) -> None:
+    module = _Own()
+    policy = PrecisionPolicy(layers={"head": precision(1), name: precision(1)})
+    with pytest.raises(InvalidPolicy, match=r"nn.Conv2d and nn.Linear.*'features.0'"):
+        quantize_(module, policy)
+    assert type(module.head) is nn.Linear
+
+
+def test_sums_of_users_modules_cannot_be_quantized() -> None:
+    with pytest.raises(InvalidPolicy, match="residual_bits must be 32"):
+        quantize_(_Own(), PrecisionPolicy(layers={}, residual_bits=8))
+
+
+def test_binary_layers_of_users_modules_see_more_than_ones_behind_a_relu() -> None:
+    module = _Own()
+    quantize_(module, _policy(features_2=1))
+    read: list[torch.Tensor] = []
+    quantizer = module.again.activation_quantizer
+    assert isinstance(quantizer, nn.Module)
+    quantizer.register_forward_hook(lambda _m, _i, output: read.append(output.detach()))
+    module(torch.randn(8, 3, 8, 8))
+    assert 0.1 < float((read[0] < 0).float().mean()) < 0.9
+
+
+def test_a_built_network_takes_another_policy_as_if_built_with_it() -> None:
+    architecture = find_network("resnet20").design(find_task("digits")).architecture
+    first = policy_by_role(architecture)
+    second = policy_by_role(architecture, body=BINARY, shortcut=FULL, residual_bits=8)
+    network = build(Design(architecture=architecture, policy=first), seed=2)
+    expected = build(Design(architecture=architecture, policy=second), seed=2)
+    quantize_(network, second)
+    x = torch.randn(4, 1, 8, 8)
+    assert torch.equal(network(x), expected(x))
+    assert {name for name, _ in network.named_parameters()} == {name for name, _ in expected.named_parameters()}
+    before = copy.deepcopy(network.state_dict())
+    quantize_(network, second)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    quantize_(network, first)
+    back = build(Design(architecture=architecture, policy=first), seed=2)
+    assert network.state_dict().keys() == back.state_dict().keys()
+
+
+def test_a_built_network_refuses_a_policy_of_other_layers() -> None:
+    design = find_network("resnet20").design(find_task("digits"))
+    network = build(design)
+    with pytest.raises(InvalidPolicy, match="exactly its layers"):
+        quantize_(network, PrecisionPolicy(layers={"stem.conv": precision(8)}))
+
+
+def test_latent_weights_of_binary_layers_alone_are_clipped() -> None:
+    module = _Own()
+    quantize_(module, _policy(features_2=1, head=4))
+    names = ("features.0.weight", "features.2.weight", "head.weight")
+    for name in names:
+        nn.init.constant_(module.get_parameter(name), 3)
+    clip_latent_(module)
+    assert [float(module.get_parameter(name).detach().max()) for name in names] == [3, 1, 3]
