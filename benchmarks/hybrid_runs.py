@@ -73,6 +73,7 @@ def run(job: Job, places: Places) -> Result:
     stored = stored_results(places.results).get(digest)
     if stored is not None:
         return stored
+    commit = _commit()
     data = read_data(places.data, job.limit)
     module = build(design, seed=job.seed)
     folder = places.cache / digest[:16]
@@ -97,7 +98,7 @@ def run(job: Job, places: Places) -> Result:
         "epochs": [asdict(epoch) for epoch in fitted.epochs],
         "data": data.digest(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit,
         "hardware": hardware(),
     }
     _keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
