@@ -118,8 +118,9 @@ def _measured(study: Study) -> dict[str, Any]:
     stored = stored_results(study.places.results)
     for network in study.networks:
         found = judged[network.name]
-        runs = _runs(study, network, chosen[network.name], stored)
-        rows = table(network.name, network.variants, runs, chosen[network.name])
+        known = replace(network, variants=tuple(one for one in network.variants if found or one not in CHOSEN))
+        runs = _runs(study, known, chosen[network.name], stored)
+        rows = table(network.name, known.variants, runs, chosen[network.name])
         tell(network.name, rows)
         own: dict[str, Any] = dict(rows)
         own["gap_recovered"] = {variant: row.get("gap_recovered") for variant, row in rows.items()}

@@ -30,6 +30,7 @@ from networks.training.batches import Batches
 from networks.training.data import TrainingData, prepare
 from networks.training.evaluation import evaluate
 from networks.training.fit import fit
+from networks.training.pictures import Pictures
 from networks.training.progress import Progress
 from networks.training.sources.read import read_task
 
@@ -113,9 +114,9 @@ def read_data(folder: Path, limit: int | None) -> TrainingData:
     return prepare(read_task(find_task(TASK), folder), limit=limit)
 
 
-def _test(data: TrainingData, limit: int | None) -> Any:
+def _test(data: TrainingData, limit: int | None) -> Pictures:
     assert data.test is not None
-    return data.test if limit is None else data.test.chosen(torch.arange(limit))
+    return data.test if limit is None else data.test.chosen(torch.arange(min(limit, len(data.test))))
 
 
 def _components(module: nn.Module, design: Design, data: TrainingData) -> dict[str, Any]:

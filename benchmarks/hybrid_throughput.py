@@ -19,7 +19,7 @@ from networks.training.fit import fit
 from networks.training.options import FitOptions
 
 PICTURES = 1280
-REPEATS = 7
+REPEATS = 5
 VALIDATED = 10
 
 

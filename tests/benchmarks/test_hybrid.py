@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+import benchmarks.hybrid
 from benchmarks.hybrid_figure import draw
 from benchmarks.hybrid_recipe import Job
 from benchmarks.hybrid_runs import Places, read_data, run, stored_results
@@ -166,3 +169,43 @@ def test_throughput_is_a_ratio_in_one_run(folder: Path) -> None:
     found = throughput(read_data(folder, None), network="resnet20", pictures=32, repeats=1)
     assert found["ratio"] == pytest.approx(found["plain_pictures_per_s"] / found["pictures_per_s"])
     assert found["pictures_per_s"] > 0
+
+
+def test_a_quick_study_recomputes_everything_in_a_folder_of_its_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = replace(RESNET20, variants=("full_precision", "binary", "pca_k2"))
+    monkeypatch.setattr(benchmarks.hybrid, "RESNET20", few)
+    monkeypatch.setattr(benchmarks.hybrid, "QUICK_EPOCHS", 1)
+    monkeypatch.setattr(benchmarks.hybrid, "throughput", partial(throughput, pictures=32, repeats=1))
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    benchmarks.hybrid.main(["--data", str(folder), "--quick", "--jobs", "1", "--json", "-", *places])
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["quick"]
+    assert found["missing_runs"] == 0
+    assert set(found["gap_recovered"]) == set(few.variants)
+    assert found["pca_k2"]["seeds"] == [0]
+    assert found["throughput_ratio"] > 0
+    assert len(found["significance"]["components"]) == 18
+    assert "resnet20 pca_k2 seed 0: epoch 1 of 1" in printed.err or found["significance"]["significant"] == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_stored_is_reported_without_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmarks.hybrid, "throughput", partial(throughput, pictures=32, repeats=1))
+    places = Places(data=folder, results=tmp_path / "results", cache=tmp_path / "cache")
+    monkeypatch.setattr(benchmarks.hybrid, "RESNET20", replace(RESNET20, epochs=1))
+    run(job("full_precision"), places)
+    own = ["--results", str(places.results), "--cache", str(places.cache)]
+    benchmarks.hybrid.main(["--data", str(folder), "--stored", "--json", str(tmp_path / "all.json"), *own])
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert found["full_precision"]["seeds"] == [0]
+    assert "binary" not in found
+    assert "pca_k2" not in found
+    assert found["missing_runs"] == 20
+    assert found["vgg_small_quarter"]["missing_runs"] == 5
+    assert (places.results / "resnet20.svg").exists()
+    assert "not trained yet" in capsys.readouterr().err
