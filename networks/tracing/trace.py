@@ -1,0 +1,164 @@
+"""Trace: from a graph to an architecture and the precision of its layers. The main path of tracing; read it first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import ValidationError
+
+from design.architecture import INPUT, Architecture
+from design.design import Design
+from design.errors import BespokeError
+from design.layer import Layer, Op
+from design.precision import PrecisionPolicy, precision
+from networks.tracing import elementwise, movement, pooling, weighted
+from networks.tracing.attention import join_attention
+from networks.tracing.constants import fold, of_array
+from networks.tracing.errors import InvalidModel, Unsupported, unsupported
+from networks.tracing.graph import Constant, Graph, Node, Values, elements
+from networks.tracing.lowering import LayerBits, Lowering
+from networks.tracing.patterns import recognise
+from networks.tracing.roles import with_roles
+from networks.tracing.tensor import Tensor
+
+SECONDS = 20.0
+"""Time after which reading a model is given up."""
+Handler = Callable[[Lowering, Node], None]
+HANDLERS: dict[str, Handler] = {
+    **weighted.HANDLERS,
+    **elementwise.HANDLERS,
+    **pooling.HANDLERS,
+    **movement.HANDLERS,
+}
+SHAPES = frozenset({"Shape", "Size"})
+CONSTANTS = frozenset(
+    {
+        *("Constant", "ConstantOfShape", "Range", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+        *("And", "Or", "Mod"),
+    }
+)
+"""Operators over constants alone (the arithmetic of shapes)."""
+OPERATORS = HANDLERS.keys() | SHAPES | CONSTANTS
+"""Every operator that can be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A user's model in the vocabulary of designs.
+
+    Attributes:
+        policy: Precision of every layer with weights, as found in the model (32 bits where it is not quantized).
+        notes: What was left out or approximated.
+    """
+
+    architecture: Architecture
+    policy: PrecisionPolicy
+    notes: tuple[str, ...]
+
+    @property
+    def design(self) -> Design:
+        """The model as a design: nothing pruned, at its own precision."""
+        return Design(architecture=self.architecture, policy=self.policy)
+
+
+def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
+    """Read a graph.
+
+    Args:
+        graph: The model.
+        seconds: Time after which reading is given up.
+
+    Raises:
+        UnsupportedModel: Operators without a place in the vocabulary; all of them are named.
+        InvalidModel: Shapes that do not fit, nothing to run, or reading took too long.
+    """
+    foreign = [
+        (f"{node.op} ({node.where or node.name})", Unsupported("unknown operator"))
+        for node in graph.nodes
+        if node.op not in OPERATORS
+    ]
+    if foreign:
+        raise unsupported(foreign)
+    state = Lowering(recognise(graph), seconds)
+    failed: list[tuple[str, Unsupported]] = []
+    lost: set[str] = set()
+    for node in state.graph.nodes:
+        state.check_time()
+        if lost.intersection(node.inputs):
+            lost.update(node.outputs)  # what hangs on a node that is named already
+            continue
+        try:
+            _read(state, node)
+        except Unsupported as found:
+            failed.append((f"{node.op} ({node.where or node.name})", found))
+            lost.update(node.outputs)
+    if failed:
+        raise unsupported(failed)
+    return _finished(state)
+
+
+def _read(state: Lowering, node: Node) -> None:
+    """Read one node: constants are folded, all else becomes layers or views."""
+    given = [state.value(node, place) for place in range(len(node.inputs))]
+    tensors = [value for value in given if isinstance(value, Tensor)]
+    if node.op in SHAPES and given and given[0] is not None:
+        state.set(node, of_array(_shape_of(node, given[0].shape)))
+    elif not tensors:
+        constants = [value if isinstance(value, Constant) else None for value in given]
+        for place, constant in enumerate(fold(node, constants)):
+            state.set(node, constant, place)
+    elif node.op in HANDLERS:
+        HANDLERS[node.op](state, node)
+    else:
+        raise Unsupported("it must work on constants alone, but reads what depends on the picture")
+
+
+def _shape_of(node: Node, shape: tuple[int, ...]) -> Values:
+    """What Shape and Size write."""
+    if node.op == "Size":
+        return np.asarray(elements(shape), dtype=np.int64)
+    start, end = node.attributes.get("start", 0), node.attributes.get("end")
+    return np.asarray(shape[slice(int(start), None if end is None else int(end))], dtype=np.int64)
+
+
+def _finished(state: Lowering) -> Traced:
+    """Architecture and policy from the layers written."""
+    outputs = [value for name in state.graph.outputs if isinstance(value := state.values.get(name), Tensor)]
+    ends = {state.read(value)[0] if value.moved else value.layer for value in outputs}
+    if len(ends) > 1:
+        state.note(f"{len(ends)} outputs: all are priced, none is taken as the classifier")
+    layers, bits, names = join_attention(_alive(state.layers, ends), state.bits)
+    if not layers:
+        raise InvalidModel("a model must have at least one layer between input and output", "none")
+    own, notes = with_roles(layers, {names.get(name, name) for name in ends}, bits)
+    try:
+        architecture = Architecture(name=state.graph.name, input_shape=state.input_shape, layers=tuple(own))
+        policy = _policy(architecture, bits)
+        Design(architecture=architecture, policy=policy)
+    except ValidationError as error:
+        causes = [fault.get("ctx", {}).get("error") for fault in error.errors(include_url=False)]
+        cause = next((one for one in causes if isinstance(one, BespokeError)), error)
+        raise InvalidModel("the layers of a model must fit together", str(cause)) from error
+    return Traced(architecture=architecture, policy=policy, notes=(*state.notes, *notes))
+
+
+def _alive(layers: dict[str, Layer], ends: set[str]) -> dict[str, Layer]:
+    """The layers that an output depends on, in order."""
+    wanted = set(ends) - {INPUT}
+    for layer in reversed(layers.values()):
+        if layer.name in wanted:
+            wanted.update(layer.inputs)
+    return {name: layer for name, layer in layers.items() if name in wanted}
+
+
+def _policy(architecture: Architecture, bits: dict[str, LayerBits]) -> PrecisionPolicy:
+    """Bits as found; sums are kept at the most bits that weighted layers read."""
+    own = {
+        layer.name: precision(bits[layer.name].weight_bits, bits[layer.name].activation_bits)
+        for layer in architecture.weighted
+    }
+    adds = any(layer.op is Op.ADD for layer in architecture.layers)
+    widest = max((one.activation_bits for one in own.values()), default=32)
+    return PrecisionPolicy(layers=own, residual_bits=widest if adds else 32)
