@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
         Limits,
         max_body_bytes=settings.max_body_bytes,
         max_table_bytes=settings.max_table_bytes,
+        max_model_bytes=settings.max_model_bytes,
         allowed_hosts=settings.allowed_hosts,
     )
     app.add_middleware(Accompany, metrics=context.metrics)

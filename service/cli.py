@@ -28,7 +28,7 @@ from service import serve as server
 from service import tour as guide
 from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
-from service.documents import complaints, load_design, load_device
+from service.documents import complaints, load_device, load_subject
 from service.tables import answer_view, device_table, device_view, prediction_view
 
 BAD_REQUEST = 2
@@ -43,7 +43,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Device = Annotated[str, typer.Option(help="Catalogue id, id@setting, or a profile file (.json, .toml).")]
 TaskName = Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Network = Annotated[str, typer.Argument(help="Network by name (resnet20, mobilenet_v2, ...) or a design file (.json).")]
+Network = Annotated[
+    str, typer.Argument(help="Network by name (resnet20, ...), a design file (.json) or an ONNX model (.onnx).")
+]
+Devices = Annotated[list[str], typer.Option(help="As for design; may be repeated.")]
+ShapeHint = Annotated[str | None, typer.Option(help="One picture as CxHxW, where an ONNX model leaves its sides open.")]
+Uniform = Annotated[int | None, typer.Option(help="Bits of an ONNX model, edges 8 or more; its own if none.")]
 Host = Annotated[str, typer.Option(help="Address to listen on; only loopback addresses are accepted.")]
 Url = Annotated[str | None, typer.Option(help="SQLAlchemy address; an SQLite file in bespoke-data if none.")]
 NextPort = Annotated[int, typer.Option(min=1, max=65_535, help="The next free one is taken if it is in use.")]
@@ -143,22 +148,34 @@ def _preferences(weights: list[str]) -> Preferences:
 @app.command()
 def predict(
     network: Network,
-    device: Device,
-    task: TaskName = "cifar10",
+    device: Devices,
+    task: Annotated[
+        str | None, typer.Option(help="As for design; cifar10 if none. Of an ONNX model: what it was trained for.")
+    ] = None,
+    input_shape: ShapeHint = None,
+    bits: Uniform = None,
     risk: Risk = 0.1,
     energy_model: Energy = DEFAULT_ENERGY_MODEL,
     as_json: Json = False,
 ) -> None:
-    """Predict what a network will cost on a device."""
-    target = find_task(task)
+    """Predict what a network or an ONNX model will cost on one device or several."""
     limits = Constraints(risk=risk)
-    profile = load_device(device)
-    made = explain(load_design(network, target), describe(profile), target, energy_model=energy_model, risk=limits.risk)
+    subject = load_subject(network, task, input_shape, bits)
+    profiles = [load_device(address) for address in device]
+    made = [
+        explain(subject.design, describe(profile), subject.task, energy_model=energy_model, risk=limits.risk)
+        for profile in profiles
+    ]
     if as_json:
-        _show_json(made.model_dump(mode="json"))
-    else:
-        _show(Text(f"{Path(network).name} for {task} on {profile.name}\n", style="bold"))
-        _show(prediction_view(made, limits))
+        found = [one.model_dump(mode="json") for one in made]
+        _show_json(found[0] if len(found) == 1 else found)
+        return
+    for note in subject.notes:
+        _show(Text(f"Note: {note}.", style="dim"))
+    for profile, one in zip(profiles, made, strict=True):
+        purpose = f" for {subject.task.name}" if subject.task else ""
+        _show(Text(f"{Path(network).name}{purpose} on {profile.name}\n", style="bold"))
+        _show(prediction_view(one, limits))
 
 
 @app.command()

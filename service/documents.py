@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +15,15 @@ from design.design import Design
 from design.device import DeviceProfile
 from design.devices.catalogue import find_device
 from design.errors import BespokeError
-from design.task import Task
+from design.task import Task, find_task
 from design.zoo import find_network
+from networks.tracing.onnx_model import trace_onnx
 
 MAX_BYTES = 16_000_000
+MAX_MODEL_BYTES = 1 << 31
 _SUFFIXES = (".json", ".toml")
+_MODEL_SUFFIX = ".onnx"
+DEFAULT_TASK = "cifar10"
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -97,3 +103,67 @@ def load_design(address: str, task: Task) -> Design:
     path = Path(address)
     content = read_document(path)
     return _parse(Design, content.get("design", content), path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a prediction is asked for.
+
+    Attributes:
+        task: None: an ONNX model of whose task nothing was said.
+        notes: What reading a model left out or approximated.
+    """
+
+    design: Design
+    task: Task | None
+    notes: tuple[str, ...] = ()
+
+
+def load_subject(address: str, task: str | None, input_shape: str | None, bits: int | None) -> Subject:
+    """A named network, the design in a JSON file, or the ONNX model in a file.
+
+    Args:
+        address: Name or file.
+        task: Name of the task; None: the usual one, or none for a model.
+        input_shape: One picture as CxHxW, for models that leave their sides open.
+        bits: Of a model's layers; None: its own.
+
+    Raises:
+        BespokeError: Not known, not readable, or a task that does not fit.
+    """
+    if not address.lower().endswith(_MODEL_SUFFIX):
+        for name, given in (("--input-shape", input_shape), ("--bits", bits)):
+            if given is not None:
+                raise InvalidDocument(f"{name} must come with an ONNX model (.onnx)", repr(address))
+        target = find_task(task or DEFAULT_TASK)
+        return Subject(design=load_design(address, target), task=target)
+    path = Path(address)
+    hint = None if input_shape is None else _sides(input_shape)
+    traced = trace_onnx(_content(path), name=path.stem, input_shape=hint).at_bits(bits)
+    target_of_model = None if task is None else find_task(task)
+    if target_of_model is not None:
+        found = (traced.architecture.input_shape, traced.architecture.layers[-1].out_channels)
+        wanted = (target_of_model.input_shape, target_of_model.classes)
+        if found != wanted:
+            raise InvalidDocument(
+                f"the task must have pictures and classes as the model: {found[0]} and {found[1]}",
+                f"{wanted[0]} and {wanted[1]}",
+                "Leave --task out.",
+            )
+    return Subject(design=traced.design, task=target_of_model, notes=traced.notes)
+
+
+def _sides(text: str) -> tuple[int, ...]:
+    if re.fullmatch(r"[0-9]{1,8}(x[0-9]{1,8}){0,3}", text) is None:
+        raise InvalidDocument("--input-shape must be CxHxW, for example 3x224x224", repr(text))
+    return tuple(int(side) for side in text.split("x"))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_MODEL_BYTES:
+            raise InvalidDocument(f"{path} must have at most {MAX_MODEL_BYTES:,} bytes", f"{size:,}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidDocument(f"{path} must be a readable file", str(error)) from error

@@ -24,6 +24,7 @@ from design.errors import (
     TaskTooSmall,
     UnknownName,
 )
+from networks.tracing.errors import InvalidModel, UnsupportedModel
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
 from service.gate import Busy
@@ -31,6 +32,8 @@ from service.problems import MEDIA_TYPE, Fault, Refusal, problem_document, shown
 
 MOST_FAULTS = 20
 SLUGS: dict[type[BespokeError], str] = {
+    InvalidModel: "invalid-model",
+    UnsupportedModel: "unsupported-model",
     InvalidArchitecture: "invalid-architecture",
     InvalidDesign: "invalid-design",
     InvalidGenotype: "invalid-genotype",

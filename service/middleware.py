@@ -22,6 +22,9 @@ _TABLES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"/devices/[^/]+/measurements"), "multipart/form-data"),
 )
 """Where a table is taken beside JSON or in its place, and by which Content-Type."""
+MODEL_PATH = "/v1/predictions"
+MODEL_TYPES = ("application/octet-stream", "application/onnx", "application/x-onnx")
+"""Where ONNX files are taken as bodies, and the content types under which a body is one."""
 
 
 class Accompany:
@@ -72,14 +75,24 @@ class Accompany:
 class Limits:
     """Refuses foreign Host headers, bodies that are too large, and bodies that are not JSON by their own word.
 
-    Tables of measurements are taken at their own addresses alone, up to a limit of their own.
+    Tables of measurements and ONNX models are taken at their own addresses alone, up to limits of their own.
     """
 
     def __init__(
-        self, app: ASGIApp, *, max_body_bytes: int, max_table_bytes: int, allowed_hosts: tuple[str, ...]
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        max_table_bytes: int,
+        max_model_bytes: int,
+        allowed_hosts: tuple[str, ...],
     ) -> None:
         self.app, self.allowed_hosts = app, allowed_hosts
-        self.max_body_bytes, self.max_table_bytes = max_body_bytes, max_table_bytes
+        self.max_body_bytes, self.max_table_bytes, self.max_model_bytes = (
+            max_body_bytes,
+            max_table_bytes,
+            max_model_bytes,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -90,10 +103,11 @@ class Limits:
         try:
             self._check_host(headers)
             if scope["method"] in _WITH_BODY:
-                table = _is_table(scope["path"], headers)
-                body = await self._body(headers, receive, self.max_table_bytes if table else self.max_body_bytes)
+                table, model = _is_table(scope["path"], headers), _is_model(scope["path"], headers)
+                most = self.max_table_bytes if table else self.max_model_bytes if model else self.max_body_bytes
+                body = await self._body(headers, receive, most)
                 if body:
-                    _check_type(headers, table=table)
+                    _check_type(headers, other=table or model)
                 receive = _replay(body, receive)
         except Refusal as refusal:
             await respond(refusal, scope["path"], scope["bespoke.request_id"])(scope, receive, send)
@@ -130,18 +144,24 @@ def _too_large(most: int, got: str) -> Refusal:
     return Refusal("body-too-large", 413, detail, headers={"Connection": "close"})
 
 
-def _media_type(headers: Headers) -> str:
+def media_type(headers: Headers) -> str:
+    """The Content-Type without its parameters."""
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _is_table(path: str, headers: Headers) -> bool:
     """Whether a table is taken at this address under this Content-Type."""
-    return any(place.fullmatch(path) and _media_type(headers) == kind for place, kind in _TABLES)
+    return any(place.fullmatch(path) and media_type(headers) == kind for place, kind in _TABLES)
 
 
-def _check_type(headers: Headers, *, table: bool) -> None:
+def _is_model(path: str, headers: Headers) -> bool:
+    """Whether an ONNX model is taken at this address under this Content-Type."""
+    return path == MODEL_PATH and media_type(headers) in MODEL_TYPES
+
+
+def _check_type(headers: Headers, *, other: bool) -> None:
     stated = headers.get("content-type", "")
-    if not table and _media_type(headers) != "application/json":
+    if not other and media_type(headers) != "application/json":
         detail = f"The Content-Type must be application/json, but got {shown(stated)}."
         raise Refusal("unsupported-media-type", 415, detail, headers={"Accept": "application/json"})
     coding = headers.get("content-encoding", "identity").strip().lower()

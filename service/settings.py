@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = Field(
         1 << 20, description="largest request body taken"
     )
+    max_model_bytes: Annotated[int, Field(ge=1_024, le=1 << 31)] = Field(
+        128 << 20, description="largest ONNX file taken by POST /v1/predictions"
+    )
+    model_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        10.0, description="time after which reading an uploaded model is given up"
+    )
     max_table_bytes: Annotated[int, Field(ge=1_024, le=1 << 30)] = Field(
         1 << 23, description="largest table of measurements taken (CSV)"
     )

@@ -14,7 +14,18 @@ class InvalidModel(BespokeError):
 
 
 class UnsupportedModel(BespokeError):
-    """A model with operators that have no place in the vocabulary; all of them are named."""
+    """A model with operators that have no place in the vocabulary; all of them are named.
+
+    Args:
+        must: What must hold.
+        got: What came.
+        way_out: What the user can do.
+        operators: The operators, each with its node and why it cannot be taken.
+    """
+
+    def __init__(self, must: str, got: str, way_out: str = "", *, operators: Sequence[str] = ()) -> None:
+        self.operators = tuple(operators)
+        super().__init__(must, got, way_out)
 
 
 class Unsupported(Exception):
@@ -43,4 +54,5 @@ def unsupported(found: Sequence[tuple[str, Unsupported]]) -> UnsupportedModel:
         "every operator of the model must be supported (docs/tracing.md lists them)",
         f"{len(found)} that {'is' if len(found) == 1 else 'are'} not: {'; '.join(named)}{more}",
         " ".join(ways) or "Replace these operators, or export the part of the model without them.",
+        operators=named,
     )

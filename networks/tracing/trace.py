@@ -12,7 +12,8 @@ from design.architecture import INPUT, Architecture
 from design.design import Design
 from design.errors import BespokeError
 from design.layer import Layer, Op
-from design.precision import PrecisionPolicy, precision
+from design.policies import policy_by_role
+from design.precision import BITS, MIN_EDGE_BITS, PrecisionPolicy, precision
 from networks.tracing import elementwise, movement, pooling, weighted
 from networks.tracing.attention import join_attention
 from networks.tracing.constants import fold, of_array
@@ -61,6 +62,21 @@ class Traced:
     def design(self) -> Design:
         """The model as a design: nothing pruned, at its own precision."""
         return Design(architecture=self.architecture, policy=self.policy)
+
+    def at_bits(self, bits: int | None) -> Traced:
+        """The same at these bits everywhere (None: as it is); first convolution and classifier keep 8 at least.
+
+        Raises:
+            InvalidModel: Bits that the vocabulary does not have.
+        """
+        if bits is None:
+            return self
+        body = next((known for known in BITS if known == bits), None)
+        if body is None:
+            raise InvalidModel(f"bits must be one of {', '.join(map(str, BITS))}", str(bits))
+        edge = next(known for known in BITS if known >= max(bits, MIN_EDGE_BITS))
+        policy = policy_by_role(self.architecture, body=precision(body), edge=precision(edge), residual_bits=edge)
+        return Traced(architecture=self.architecture, policy=policy, notes=self.notes)
 
 
 def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:

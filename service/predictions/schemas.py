@@ -84,6 +84,7 @@ class PredictionDocument(BaseModel):
     space: str | None
     design_id: str | None
     network: str | None
-    task: str
+    task: str | None = Field(description="null: an uploaded model of whose task nothing was said; no accuracy then")
+    notes: tuple[str, ...] = Field((), description="what reading an uploaded model left out or approximated")
     versions: PredictionVersions
     items: list[DevicePrediction]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from design.architecture import Architecture
 from design.design import Design, Genotype
 from design.encoding import IntArray
 from design.errors import BespokeError, InvalidDesign, InvalidGenotype
@@ -105,18 +106,9 @@ def _inline(design: Design, task: Task | None) -> Subject:
         if origin is None or origin.task not in TASKS:
             raise _mismatch("must be given with a design that does not come from a space", "nothing")
         task = TASKS[origin.task]
-    architecture = design.architecture
-    if architecture.input_shape != task.input_shape:
-        raise _mismatch(f"must take pictures of {architecture.input_shape}", f"{task.name!r} with {task.input_shape}")
-    if architecture.layers[-1].out_channels != task.classes:
-        found = architecture.layers[-1].out_channels
-        raise _mismatch(f"must have as many classes as the design has outputs ({found})", f"{task.classes}")
-    macs = sum(layer.macs for layer in architecture.layers)
-    elements = sum(layer.weights + layer.in_elements + layer.out_elements for layer in architecture.layers)
-    for figure, found, most in (("multiply-accumulates", macs, MOST_MACS), ("elements", elements, MOST_ELEMENTS)):
-        if found > most:
-            error = InvalidDesign(f"a design must have at most {most:.0e} {figure}", f"{found:.3g}")
-            raise refused(error, "/design")
+    check_task(design.architecture, task)
+    with at("/design"):
+        check_size(design)
     if origin is not None and not _is_member(design, origin):
         error = InvalidDesign(
             "the genotype of a design must decode to that design",
@@ -126,6 +118,33 @@ def _inline(design: Design, task: Task | None) -> Subject:
         )
         raise refused(error, "/design")
     return Subject(design=design, task=task)
+
+
+def check_task(architecture: Architecture, task: Task) -> None:
+    """Refuse a task that the network cannot be for.
+
+    Raises:
+        Refusal: Other pictures or classes.
+    """
+    if architecture.input_shape != task.input_shape:
+        raise _mismatch(f"must take pictures of {architecture.input_shape}", f"{task.name!r} with {task.input_shape}")
+    if architecture.layers[-1].out_channels != task.classes:
+        found = architecture.layers[-1].out_channels
+        raise _mismatch(f"must have as many classes as the design has outputs ({found})", f"{task.classes}")
+
+
+def check_size(design: Design) -> None:
+    """Refuse what overflows.
+
+    Raises:
+        InvalidDesign: More multiply-accumulates or elements than any network in use.
+    """
+    layers = design.architecture.layers
+    macs = sum(layer.macs for layer in layers)
+    elements = sum(layer.weights + layer.in_elements + layer.out_elements for layer in layers)
+    for figure, found, most in (("multiply-accumulates", macs, MOST_MACS), ("elements", elements, MOST_ELEMENTS)):
+        if found > most:
+            raise InvalidDesign(f"a design must have at most {most:.0e} {figure}", f"{found:.3g}")
 
 
 def _is_member(design: Design, origin: Genotype) -> bool:
