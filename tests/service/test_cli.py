@@ -11,6 +11,7 @@ import pytest
 from design.devices.catalogue import catalogue, find_device
 from optimizer.problem import Answer, Problem, Violation
 from service import cli
+from tests.networks.tracing.small_models import small_network
 
 Type = Callable[..., tuple[int, str, str]]
 
@@ -198,3 +199,40 @@ def test_devices_are_listed_filtered_and_shown(typed: Type) -> None:
     _, one, _ = typed("devices", "raspberry-pi-4")
     assert "memory_bandwidth_gbps" in one
     assert json.loads(typed("devices", "raspberry-pi-4", "--json")[1])["id"] == "raspberry-pi-4"
+
+
+def test_an_onnx_model_is_predicted_on_several_devices(typed: Type, tmp_path: Path) -> None:
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(small_network())
+    status, out, _ = typed("predict", str(file), "--device", "raspberry-pi-4", "--device", "stm32f746", "--bits", "8")
+    assert status == 0
+    assert "mine.onnx on Raspberry Pi 4 Model B" in out
+    assert "STM32F746" in out
+    assert "W8A8" in out
+    assert next(line.split() for line in out.splitlines() if line.startswith("Accuracy"))[1] == "unknown"
+    _, text, _ = typed("predict", str(file), "--device", "raspberry-pi-4", "--json")
+    assert json.loads(text)["accuracy"] is None
+    assert json.loads(text)["layers"][0]["name"] == "conv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("absent.onnx",), "readable file"),
+        (("mine.onnx", "--bits", "3"), "bits must be one of"),
+        (("mine.onnx", "--input-shape", "3-8-8"), "must be CxHxW"),
+        (("mine.onnx", "--input-shape", "3x9x9"), "must fit"),
+        (("mine.onnx", "--task", "cifar10"), "Leave --task out"),
+        (("resnet20", "--bits", "8"), "must come with an ONNX model"),
+        (("bad.onnx",), "must be an ONNX file"),
+    ],
+)
+def test_a_model_that_cannot_be_predicted_is_one_message(
+    typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.onnx").write_bytes(small_network())
+    (tmp_path / "bad.onnx").write_bytes(b"nothing")
+    status, _, error = typed("predict", *arguments, "--device", "raspberry-pi-4")
+    assert status == cli.BAD_REQUEST
+    assert told in error
