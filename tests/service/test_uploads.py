@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from design.counts import count
 from design.devices.catalogue import find_device
@@ -22,11 +21,8 @@ SMALL = small_network()
 Serve = Callable[..., TestClient]
 
 
-def post(
-    client: TestClient, file: bytes, query: str, kind: str = "application/octet-stream", **headers: str
-) -> Response:
-    answer: Response = client.post(f"{PATH}?{query}", content=file, headers={"Content-Type": kind} | headers)
-    return answer
+def post(client: TestClient, file: bytes, query: str, kind: str = "application/octet-stream", **headers: str) -> Any:
+    return client.post(f"{PATH}?{query}", content=file, headers={"Content-Type": kind} | headers)
 
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "application/onnx", "application/x-onnx; v=1"])

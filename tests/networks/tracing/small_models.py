@@ -50,7 +50,7 @@ def model(
 
 def content(*arguments: Any, **options: Any) -> bytes:
     """The file of a model."""
-    return model(*arguments, **options).SerializeToString()
+    return bytes(model(*arguments, **options).SerializeToString())
 
 
 def small_network() -> bytes:

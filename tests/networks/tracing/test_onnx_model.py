@@ -101,7 +101,7 @@ def _external() -> bytes:
     weights.ClearField("raw_data")
     weights.data_location = TensorProto.EXTERNAL
     weights.external_data.add(key="location", value="/etc/passwd")
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 def _sparse(side: int) -> bytes:
@@ -109,17 +109,13 @@ def _sparse(side: int) -> bytes:
     values = helper.make_tensor("w", TensorProto.FLOAT, (1,), [1.0])
     indices = helper.make_tensor("i", TensorProto.INT64, (1,), [0])
     made.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [4, 3, side, side]))
-    return made.SerializeToString()
-
-
-def _loose(op: str, **attributes: object) -> bytes:
-    return content([node(op, "x", **attributes)])
+    return bytes(made.SerializeToString())
 
 
 def _damaged() -> bytes:
     made = model([node("Conv", "x w")], {"w": floats(4, 3, 3, 3)})
     made.graph.initializer[0].raw_data = made.graph.initializer[0].raw_data[:-4]
-    return made.SerializeToString()
+    return bytes(made.SerializeToString())
 
 
 CIRCLE = [node("Add", "x b", "a"), node("Relu", "a", "b"), node("Relu", "b")]
