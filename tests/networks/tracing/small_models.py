@@ -23,7 +23,7 @@ def whole(*values: int) -> Any:
 def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> onnx.NodeProto:
     """A node; inputs and outputs separated by spaces, `-` for one left out."""
     names = [[name.replace("-", "") for name in text.split()] for text in (inputs, outputs)]
-    return helper.make_node(op, *names, name=f"{op.lower()}_{outputs.split()[0]}", **attributes)
+    return helper.make_node(op, names[0], names[1], name=f"{op.lower()}_{outputs.split()[0]}", **attributes)
 
 
 def model(
