@@ -124,8 +124,7 @@ def _components(module: nn.Module, design: Design, data: TrainingData) -> dict[s
     names = body_convolutions(design.architecture)
     batches = Batches(data.validation, batch_size=CURVE_BATCH, normalisation=data.normalisation)
     pictures = islice(_pictures(batches), SIGNIFICANCE_PICTURES // CURVE_BATCH)
-    found = principal_variances(module, [f"{name}.operation" for name in names], pictures)
-    variances = dict(zip(names, found.values(), strict=True))
+    variances = principal_variances(module, names, pictures)
     curve: dict[str, Any] = {"names": list(names), "channels": [len(variances[name]) for name in names]}
     for share in SHARES:
         curve[f"{share:g}"] = [components_below(variances[name], share) for name in names]

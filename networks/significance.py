@@ -23,6 +23,7 @@ from design.layer import Layer, Op, Role
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Bits, Precision, PrecisionPolicy, precision
 from networks.covariance import Covariance, FloatArray, components_below
+from networks.network import Unit
 
 DELTA = 2.0
 SHARE = 0.99
@@ -102,7 +103,8 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
 
     Args:
         module: Looked at in evaluation mode (its mode is left as it was).
-        names: Of its convolutions (any submodules that give N x C x H x W or N x C).
+        names: Of its convolutions (any submodules that give N x C x H x W or N x C). Of a built network, the names of
+            layers: their bare operations are looked at.
         batches: Pictures (N x C x H x W) held out of training; never test pictures.
 
     Returns:
@@ -116,7 +118,7 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
     if missing:
         raise UnknownName("layers must be named parts of the module", ", ".join(missing[:5]))
     found: dict[str, Covariance] = {}
-    hooks = [parts[name].register_forward_hook(partial(_take_in, found, name)) for name in names]
+    hooks = [_bare(parts[name]).register_forward_hook(partial(_take_in, found, name)) for name in names]
     training = module.training
     module.eval()
     try:
@@ -131,6 +133,11 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
     if silent:
         raise UnknownName("layers must compute something", f"nothing from {', '.join(silent[:5])}")
     return {name: found[name].variances() for name in names}
+
+
+def _bare(part: nn.Module) -> nn.Module:
+    """The operation of a layer of a built network, without norm and activation; any other module is itself."""
+    return part.operation if isinstance(part, Unit) else part
 
 
 def _take_in(found: dict[str, Covariance], name: str, part: nn.Module, given: tuple[Any, ...], output: Tensor) -> None:

@@ -11,6 +11,7 @@ from design.errors import UnknownName
 from design.precision import BINARY, FULL, precision
 from design.task import find_task
 from design.zoo import find_network
+from networks.build import build
 from networks.covariance import Covariance, components_below
 from networks.plain import without_shortcuts
 from networks.significance import (
@@ -116,6 +117,16 @@ def test_any_module_with_named_convolutions() -> None:
     assert found.significant == ("second",)
     assert not module._forward_hooks
     assert not module.second._forward_hooks
+
+
+def test_layers_of_a_built_network_are_looked_at_before_their_norm() -> None:
+    network = build(find_network("resnet20").design(find_task("digits")))
+    names = ["stage1.block1.conv1", "stage3.block3.conv2"]
+    grey = [torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))]
+    by_layer = principal_variances(network, names, grey)
+    by_operation = principal_variances(network, [f"{name}.operation" for name in names], grey)
+    for one, other in zip(by_layer.values(), by_operation.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_names_that_the_module_does_not_have() -> None:
