@@ -1,8 +1,7 @@
-"""The command line: `bespoke serve | design | predict | devices | tour`, on the same library as the service."""
+"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour`, on the same library."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from importlib.metadata import version
@@ -11,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console, RenderableType
 from rich.text import Text
 
 from design.constraints import Constraints, Preferences
@@ -28,15 +26,17 @@ from service import serve as server
 from service import tour as guide
 from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
+from service.cli_measured import measure, proxies
 from service.documents import complaints, load_device, load_subject
+from service.measured_files import adaptation_from
+from service.problems import Refusal
 from service.tables import answer_view, device_table, device_view, prediction_view
+from service.terminal import show, show_json
 
 BAD_REQUEST = 2
 """Exit status of a request that cannot be met as it stands: unknown names, contradictory figures."""
 INFEASIBLE = 3
 """Exit status of `bespoke design` where no design keeps every limit."""
-PLAIN_WIDTH = 118
-"""Columns where the output is not a terminal."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -53,18 +53,10 @@ Host = Annotated[str, typer.Option(help="Address to listen on; only loopback add
 Url = Annotated[str | None, typer.Option(help="SQLAlchemy address; an SQLite file in bespoke-data if none.")]
 NextPort = Annotated[int, typer.Option(min=1, max=65_535, help="The next free one is taken if it is in use.")]
 Energy = Annotated[str, typer.Option(help="Energy model by name.")]
+Measured = Annotated[
+    Path | None, typer.Option("--measurements", help="CSV table of measurements of the device (docs/measurements.md).")
+]
 Risk = Annotated[float, typer.Option(help="Chance of breaking a limit that you accept, up to 0.5.")]
-
-
-def _show(what: RenderableType) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PLAIN_WIDTH)
-    console.print(what, highlight=False)
-
-
-def _show_json(what: Any) -> None:
-    sys.stdout.write(json.dumps(what, indent=2, ensure_ascii=False) + "\n")
 
 
 def _version(wanted: bool) -> None:
@@ -98,6 +90,7 @@ def design(
     ] = None,
     space: Annotated[list[str] | None, typer.Option(help="Space to choose from; may be repeated; all if none.")] = None,
     energy_model: Energy = DEFAULT_ENERGY_MODEL,
+    measurements: Measured = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -114,22 +107,24 @@ def design(
         min_accuracy=min_accuracy,
         risk=risk,
     )
+    profile = load_device(device)
     problem = Problem(
-        device=load_device(device),
+        device=profile,
         task=find_task(task),
         constraints=limits,
         preferences=_preferences(weigh or []),
         spaces=tuple(find_space(name).name for name in space or []),
         seed=seed,
         energy_model=energy_model,
+        adaptation=adaptation_from(measurements, profile, energy_model),
     )
     start = time.perf_counter()
     answer = optimize(problem)
     took = f"{time.perf_counter() - start:.2f} s"
     if as_json:
-        _show_json(answer.model_dump(mode="json"))
+        show_json(answer.model_dump(mode="json"))
     else:
-        _show(answer_view(answer, problem.device.name, task, limits, took))
+        show(answer_view(answer, problem.device.name, task, limits, took))
     if not answer.feasible:
         raise typer.Exit(INFEASIBLE)
 
@@ -156,26 +151,40 @@ def predict(
     bits: Uniform = None,
     risk: Risk = 0.1,
     energy_model: Energy = DEFAULT_ENERGY_MODEL,
+    measurements: Measured = None,
     as_json: Json = False,
 ) -> None:
     """Predict what a network or an ONNX model will cost on one device or several."""
     limits = Constraints(risk=risk)
     subject = load_subject(network, task, input_shape, bits)
     profiles = [load_device(address) for address in device]
+    if measurements is not None and len(profiles) > 1:
+        raise BespokeError("measurements must be of one device", f"{len(profiles)} devices", "Ask for one at a time.")
     made = [
-        explain(subject.design, describe(profile), subject.task, energy_model=energy_model, risk=limits.risk)
+        explain(
+            subject.design,
+            describe(profile),
+            subject.task,
+            energy_model=energy_model,
+            risk=limits.risk,
+            adaptation=adaptation_from(measurements, profile, energy_model),
+        )
         for profile in profiles
     ]
     if as_json:
         found = [one.model_dump(mode="json") for one in made]
-        _show_json(found[0] if len(found) == 1 else found)
+        show_json(found[0] if len(found) == 1 else found)
         return
     for note in subject.notes:
-        _show(Text(f"Note: {note}.", style="dim"))
+        show(Text(f"Note: {note}.", style="dim"))
     for profile, one in zip(profiles, made, strict=True):
         purpose = f" for {subject.task.name}" if subject.task else ""
-        _show(Text(f"{Path(network).name}{purpose} on {profile.name}\n", style="bold"))
-        _show(prediction_view(one, limits))
+        show(Text(f"{Path(network).name}{purpose} on {profile.name}\n", style="bold"))
+        show(prediction_view(one, limits))
+
+
+app.command()(measure)
+app.command()(proxies)
 
 
 @app.command()
@@ -189,16 +198,16 @@ def devices(
     if device_id is not None:
         device = find_entry(device_id)
         if as_json:
-            _show_json(device.model_dump(mode="json"))
+            show_json(device.model_dump(mode="json"))
         else:
-            _show(device_view(device))
+            show(device_view(device))
         return
     wanted = search_catalogue(kind, search)
     if as_json:
-        _show_json([device.model_dump(mode="json") for device in wanted])
+        show_json([device.model_dump(mode="json") for device in wanted])
     else:
-        _show(device_table(wanted))
-        _show(Text(f"{len(wanted)} of {len(catalogue())} devices", style="dim"))
+        show(device_table(wanted))
+        show(Text(f"{len(wanted)} of {len(catalogue())} devices", style="dim"))
 
 
 @app.command()
@@ -208,7 +217,7 @@ def serve(
     database_url: Url = None,
 ) -> None:
     """Migrate the database, then serve the REST interface and the dashboard until Ctrl-C."""
-    server.serve(host=host, port=port, database_url=database_url, say=lambda text: _show(Text(text)))
+    server.serve(host=host, port=port, database_url=database_url, say=lambda text: show(Text(text)))
 
 
 @app.command()
@@ -218,7 +227,7 @@ def tour(
     once: Annotated[bool, typer.Option("--once", help="Exit after printing.")] = False,
 ) -> None:
     """Start the service, have a Raspberry Pi 4 design made through it, show it, and keep serving."""
-    guide.tour(port=port, database_url=database_url, once=once, show=_show)
+    guide.tour(port=port, database_url=database_url, once=once, show=show)
 
 
 def main() -> None:
@@ -229,6 +238,8 @@ def main() -> None:
         _complain([str(error)])
     except ValidationError as error:
         _complain(complaints(error))
+    except Refusal as refusal:
+        _complain([refusal.detail])
 
 
 def _complain(sentences: list[str]) -> None:

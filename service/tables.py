@@ -20,7 +20,7 @@ from service.wording import BASES, assumed_value, bits, fact_origin, fact_text, 
 UNLIMITED = Constraints()
 
 
-def _table(title: str, *columns: str, left: int = 1) -> Table:
+def new_table(title: str, *columns: str, left: int = 1) -> Table:
     """A table whose first `left` columns are text and the rest figures."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
     for position, column in enumerate(columns):
@@ -35,7 +35,7 @@ def _share(part: float, total: float) -> str:
 def layer_table(prediction: Prediction) -> Table:
     """Every layer with weights, and one line for all others together."""
     columns = ("layer", "operation", "out shape", "bits", "filters kept", "latency", "energy", "bound by")
-    table = _table("Layers (share of predicted latency and energy)", *columns, left=3)
+    table = new_table("Layers (share of predicted latency and energy)", *columns, left=3)
     latency, energy = prediction.latency_ms.value, prediction.energy_mj.value
     others = [layer for layer in prediction.layers if layer.weight_bits is None]
     for layer in prediction.layers:
@@ -76,7 +76,7 @@ def prediction_table(
 ) -> Table:
     """The predicted figures with their intervals, beside the limits that were set."""
     found = verdicts(constraints, prediction, violations)
-    table = _table("Predictions (nothing here was measured)", "figure", "predicted", "90 % interval")
+    table = new_table("Predictions (nothing here was measured)", "figure", "predicted", "90 % interval")
     table.add_column(f"at risk {constraints.risk:g}", justify="right")
     table.add_column("limit", justify="right")
     table.add_column("", justify="left")
@@ -106,7 +106,7 @@ def prediction_table(
 
 def assumption_table(assumed: Iterable[Assumption]) -> RenderableType:
     """Every figure that the profile left out."""
-    table = _table("Assumed (the profile does not state it)", "figure", "value", "why", left=3)
+    table = new_table("Assumed (the profile does not state it)", "figure", "value", "why", left=3)
     for item in assumed:
         table.add_row(Text(item.field), Text(assumed_value(item)), Text(item.reason))
     return table if table.row_count else Text("Assumed: nothing, the profile states every figure.")
@@ -114,7 +114,9 @@ def assumption_table(assumed: Iterable[Assumption]) -> RenderableType:
 
 def violation_table(violations: Iterable[Violation]) -> Table:
     """The limits that the nearest design breaks, and how far each could be kept on its own."""
-    table = _table("Limits that no design found keeps together", "limit", "allowed", "nearest design", "tightest alone")
+    table = new_table(
+        "Limits that no design found keeps together", "limit", "allowed", "nearest design", "tightest alone"
+    )
     for violation in violations:
         limit = LIMITS[violation.limit]
         texts = (limit.text(value) for value in (violation.allowed, violation.reached, violation.tightest))
@@ -162,7 +164,7 @@ def answer_view(answer: Answer, device: str, task: str, constraints: Constraints
 
 def device_table(devices: Iterable[CatalogueDevice]) -> Table:
     """The catalogue, one line a device."""
-    table = _table("", "id", "name", "kind", "core", "cores", "clock", "RAM", "settings", left=4)
+    table = new_table("", "id", "name", "kind", "core", "cores", "clock", "RAM", "settings", left=4)
     table.columns[-1].justify = "left"
     for device in devices:
         profile = device.profile()
@@ -181,10 +183,10 @@ def device_table(devices: Iterable[CatalogueDevice]) -> Table:
 
 def device_view(device: CatalogueDevice) -> Group:
     """One device of the catalogue: its figures with their origin, and its settings."""
-    figures = _table(f"{device.name} ({device.kind.value})", "figure", "value", "from", left=3)
+    figures = new_table(f"{device.name} ({device.kind.value})", "figure", "value", "from", left=3)
     for name, fact in sorted(device.figures.items()):
         figures.add_row(Text(name), Text(fact_text(fact)), Text(fact_origin(fact), style="dim"))
-    settings = _table("Settings", "address", "how it is run", left=2)
+    settings = new_table("Settings", "address", "how it is run", left=2)
     for name, setting in device.settings.items():
         stated = setting.model_dump(exclude_none=True)
         address = device.id if name == "default" else f"{device.id}@{name}"

@@ -52,3 +52,8 @@ def fact_text(fact: Fact) -> str:
 def fact_origin(fact: Fact) -> str:
     """The document that states a catalogue figure, or how it follows from others."""
     return fact.source if fact.source is not None else f"derived: {fact.derived}"
+
+
+def factor(value: float) -> str:
+    """How many times one figure is another: `3.64×`."""
+    return f"{significant(value)}{TIMES}"

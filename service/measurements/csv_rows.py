@@ -182,4 +182,4 @@ def _refusal(faults: list[Fault]) -> Refusal:
     detail = f"{where} {first.must}, but got {first.got}." + (f" {first.way_out}" if first.way_out else "")
     if len(faults) > 1:
         detail += f" {len(faults) - 1} more fault{'s' if len(faults) > 2 else ''}."
-    return Refusal("invalid-csv", 422, f"{detail} Nothing was stored.", faults=faults)
+    return Refusal("invalid-csv", 422, detail, faults=faults)

@@ -46,7 +46,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, known_answer: Answer) -> list[Problem
 def test_version_and_help(typed: Type) -> None:
     status, out, _ = typed("--version")
     assert (status, out.split()[0]) == (0, "bespoke")
-    for command in ("design", "predict", "devices", "serve", "tour"):
+    for command in ("design", "predict", "measure", "proxies", "devices", "serve", "tour"):
         assert command in typed("--help")[1]
         assert typed(command, "--help")[0] == 0
 
