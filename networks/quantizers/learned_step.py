@@ -33,17 +33,18 @@ class _LearnedStep(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, step: Tensor, low: int, high: int, factor: float, filters: bool) -> Tensor:
         own = step.to(x.dtype)
         scaled = x / own
-        ctx.save_for_backward(scaled, step)
+        whole = torch.clamp(scaled, low, high).round_()
+        ctx.save_for_backward(scaled, whole, step)
         ctx.low, ctx.high, ctx.factor, ctx.filters = low, high, factor, filters
-        return torch.clamp(scaled, low, high).round_().mul_(own)
+        return whole * own
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
-        (scaled, step), (grad,) = ctx.saved_tensors, grads
+        (scaled, whole, step), (grad,) = ctx.saved_tensors, grads
         inside = torch.ops.aten.hardtanh_backward(grad, scaled, float(ctx.low), float(ctx.high))
-        change = torch.clamp(scaled, ctx.low, ctx.high).round_().mul_(grad).addcmul_(inside, scaled, value=-1)
+        change = (whole * grad).addcmul_(inside, scaled, value=-1)
         axes = tuple(range(1, change.dim())) if ctx.filters else tuple(range(change.dim()))
-        slope = change.sum(axes, dtype=step.dtype)
+        slope = change.sum(axes).to(step.dtype)  # adds up in float32 whatever the type
         return inside, (slope * ctx.factor).reshape(step.shape), None, None, None, None
 
 

@@ -127,3 +127,12 @@ def test_bf16_activations_stay_bf16_and_near() -> None:
     assert low.grad is not None
     step = float(quantizer.step.detach())
     assert float((found.float() - quantizer(x)).detach().abs().max()) <= 1.05 * step
+
+
+def test_the_slope_of_the_step_adds_up_in_more_than_bf16() -> None:
+    """A running sum in bf16 would stop growing at 256."""
+    step = torch.tensor(1.0, requires_grad=True)
+    x = torch.full((64, 64), 9.0, dtype=torch.bfloat16)
+    torch.autograd.backward(learned_step(x, step, -2, 1, 1.0).sum())
+    assert step.grad is not None
+    assert float(step.grad) == 64 * 64
