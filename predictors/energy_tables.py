@@ -16,6 +16,7 @@ from design.encoding import COLUMNS, OPS, Column, EncodedDesigns, FloatArray, In
 from design.layer import Op
 from design.spaces.nasbench201 import NasBench201Space
 from design.task import find_task
+from predictors.descriptor import describe
 from predictors.ncnn import encode_networks, read_lines
 
 Origin = Literal["measured", "derived", "simulated"]
@@ -100,11 +101,16 @@ def read_mlperf_tiny(folder: Path) -> list[EnergyTable]:
     ]
 
 
-def cells(ops: IntArray, task_name: str) -> EncodedDesigns:
-    """Cells of NAS-Bench-201 (N x 6 choices) in full precision, encoded for a task."""
+def cells(ops: IntArray, task_name: str, profile: DeviceProfile) -> EncodedDesigns:
+    """Cells of NAS-Bench-201 (N x 6 choices) encoded for a task, at the widest bits that a device runs."""
     space, task = NasBench201Space(), find_task(task_name)
-    genotypes = np.zeros((len(ops), len(space.genes(task))), dtype=np.int64)
+    widest = str(max(max(pair) for pair in describe(profile).supported_bits))
+    genes = space.genes(task)
+    genotypes = np.zeros((len(ops), len(genes)), dtype=np.int64)
     genotypes[:, : ops.shape[1]] = ops
+    for place, gene in enumerate(genes[ops.shape[1] :], ops.shape[1]):
+        names = [str(choice).removeprefix("W").split("A")[0] for choice in gene.choices]
+        genotypes[:, place] = names.index(widest)
     return space.rows(task, genotypes)
 
 
@@ -119,7 +125,7 @@ def read_derived(folder: Path, rows: IntArray | None = None) -> list[EnergyTable
         arrays = {key: stored[key] for key in ("ops", "devices", "latency_ms", "energy_devices", "energy_mj")}
     index = np.arange(len(arrays["ops"])) if rows is None else rows
     names, metered = arrays["devices"].tolist(), arrays["energy_devices"].tolist()
-    designs = cells(arrays["ops"][index].astype(np.int64), "cifar10")
+    ops = arrays["ops"][index].astype(np.int64)
     return [
         EnergyTable(
             name=f"nb201_{name}",
@@ -128,7 +134,7 @@ def read_derived(folder: Path, rows: IntArray | None = None) -> list[EnergyTable
             origin="derived",
             rail="device",
             profile=find_device(device),
-            designs=designs,
+            designs=cells(ops, "cifar10", find_device(device)),
             energy_mj=np.asarray(arrays["energy_mj"][metered.index(name)][index], dtype=np.float64),
             latency_ms=np.asarray(arrays["latency_ms"][names.index(row)][index], dtype=np.float64),
         )
@@ -158,7 +164,7 @@ def read_pi5(folder: Path, rows: IntArray | None = None) -> EnergyTable:
         origin="measured",
         rail="core",
         profile=find_device(PI5),
-        designs=cells(ops[index], "cifar100"),
+        designs=cells(ops[index], "cifar100", find_device(PI5)),
         energy_mj=np.asarray(energy, dtype=np.float64),
         latency_ms=np.asarray(latency, dtype=np.float64),
     )
@@ -180,7 +186,7 @@ def read_jetson(folder: Path) -> EnergyTable:
         origin="measured",
         rail="device",
         profile=find_device("jetson-tx2"),
-        designs=cells(ops[[int(line["arch"]) for line in lines]], "cifar10"),
+        designs=cells(ops[[int(line["arch"]) for line in lines]], "cifar10", find_device("jetson-tx2")),
         energy_mj=np.array([float(line["edgegpu_energy"]) for line in lines]),
         latency_ms=np.array([float(line["edgegpu_latency"]) for line in lines]),
     )
