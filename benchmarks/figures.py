@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmarks.plot_data import Points, by_count, pooled
 from design.encoding import FloatArray
@@ -36,6 +38,7 @@ STYLE: dict[str, object] = {
     "figure.dpi": 110.0,
     "savefig.dpi": 110.0,
 }
+COLOURS = 96
 MOST_DOTS = 250
 """Per panel: more only hide each other."""
 TASKS = {
@@ -47,9 +50,11 @@ Score = Callable[[Points], float]
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG; the same figure gives the same bytes."""
+    """Write a small PNG of few colours; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Software": None})
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 def styled(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[list[Axes]]]:
@@ -151,10 +156,10 @@ def machines(points: Sequence[Points], unit: str) -> Figure:
 
 def shortened(name: str, longest: int = 34) -> str:
     """A device's name that fits beside an axis: without its bracket, but with the build behind it."""
-    build = next((f" {word.replace('_', ' ')}" for word in ("no_avx512", "avx512") if name.endswith(" " + word)), "")
-    short = name.split("(")[0].split(",")[0].replace("Microsoft Azure Standard ", "Azure ")
+    build = next((f" {word}" for word in ("no_avx512", "avx512") if name.endswith(f" {word}")), "")
+    short = name.strip().removesuffix(build).split("(")[0].split(",")[0].replace("Microsoft Azure Standard ", "Azure ")
     short = short.removesuffix(" Instance").strip()
-    return (short if len(short) <= longest else short[: longest - 1] + "…") + build
+    return (short if len(short) <= longest else short[: longest - 1] + "…") + build.replace("_", " ")
 
 
 def _curve(axes: Axes, points: Sequence[Points], score: Score, colour: str, label: str) -> None:
@@ -210,8 +215,8 @@ def coverage(tables: Mapping[str, Sequence[Points]], machines: Sequence[Points])
         panels = figure.subplot_mosaic(mosaic, height_ratios=heights, width_ratios=[1.0, 1.0])
         for name, points in (*tables.items(), ("machines", machines)):
             _coverage_of(panels[name], points)
-            panels[name].set_title(TASKS["ncnn"] if name == "machines" else name)
-        panels["machines"].legend(loc="lower left")
+            panels[name].set_title("real networks (ncnn), latency" if name == "machines" else name)
+        panels["machines"].legend(loc="center left")
         figure.suptitle("Do 90 % intervals hold on devices never seen?", fontsize=10)
     return figure
 

@@ -82,6 +82,10 @@ class DeviceProfile(BaseModel):
     process_nm: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
     tdp_w: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     idle_w: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
+    active_w: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = Field(
+        None,
+        description="power while computing, idle included (of a microcontroller: current per MHz x clock x voltage)",
+    )
     energy_pj_per_mac: PerArithmetic = PerArithmetic()
     energy_pj_per_byte_sram: Figure | None = None
     energy_pj_per_byte_dram: Figure | None = None
@@ -109,6 +113,10 @@ class DeviceProfile(BaseModel):
         if self.idle_w is not None and self.tdp_w is not None and self.idle_w > self.tdp_w:
             raise InvalidProfile(
                 f"idle_w must be at most tdp_w = {self.tdp_w:g}", f"{self.idle_w:g}", pointer="/idle_w"
+            )
+        if self.idle_w is not None and self.active_w is not None and self.idle_w > self.active_w:
+            raise InvalidProfile(
+                f"idle_w must be at most active_w = {self.active_w:g}", f"{self.idle_w:g}", pointer="/idle_w"
             )
         if self.ram_kb and self.last_level_cache_kb and self.last_level_cache_kb > self.ram_kb * PEAK_SLACK:
             raise InvalidProfile(

@@ -55,7 +55,7 @@ class Costs:
     def power_prior(self) -> PowerPrior:
         """How the device's power deviates from the closed form."""
         effects = self.power or shipped_power_effects()
-        return effects.prior(self.device.profile.kind, self.device.power_variance)
+        return effects.prior(self.device)
 
     def energy_mj(self, latency_ms: Estimates) -> Estimates:
         """Energy of N designs that take `latency_ms` (N), before any energy is measured."""

@@ -149,7 +149,7 @@ def _rests_on_peak(figures: Figures) -> bool:
     Cores of CPUs and microcontrollers draw theirs at any speed.
     """
     profile = figures.profile
-    if profile.tdp_w is not None or profile.kind in (DeviceKind.CPU, DeviceKind.MCU):
+    if profile.active_w or profile.tdp_w or profile.kind in (DeviceKind.CPU, DeviceKind.MCU):
         return False
     return not figures.assumed.keys().isdisjoint({"peak_gmacs.fp32", "peak_gmacs.int8"})
 
@@ -165,8 +165,10 @@ def _accelerator_w(profile: DeviceProfile, factor: float) -> float | None:
 
 
 def _static_w(figures: Figures, peaks: dict[int, float], share: float, factor: float) -> float:
-    """Power beside operations and memory traffic: idle power (stated) and that of control and clock."""
+    """Power beside operations and memory traffic: stated while computing, or idle power and control and clock."""
     profile = figures.profile
+    if profile.active_w is not None:
+        return profile.active_w
     if profile.tdp_w is not None:
         control = TDP_SHARE * profile.tdp_w * share
         reason = f"{TDP_SHARE:g} x tdp_w = {profile.tdp_w:g} at the share of the cores in use"
@@ -208,6 +210,7 @@ def describe(profile: DeviceProfile) -> Descriptor:
         figures.note("batch_size", 1.0, "one picture per call")
     process = figures.take("process_nm", same_core=True)
     static = _static_w(figures, peaks, share, process_factor(process))
+    assumed = figures.assumed
     if profile.runtime is None:
         words = "layer by layer, as frameworks on PCs run" if _eager(profile) else "fused layers"
         figures.note("runtime", words, f"usual for the kind {profile.kind.value}")
@@ -236,6 +239,6 @@ def describe(profile: DeviceProfile) -> Descriptor:
         weights_in_flash=profile.kind is DeviceKind.MCU,
         latency_spread=figures.latency_spread,
         energy_spread=figures.energy_spread,
-        power_variance=ADDED_ENERGY_SPREAD["process_nm"] ** 2 * ("process_nm" in figures.assumed),
+        power_variance=0.0 if profile.active_w else ADDED_ENERGY_SPREAD["process_nm"] ** 2 * ("process_nm" in assumed),
         assumed=tuple(figures.assumed.values()),
     )

@@ -45,6 +45,8 @@ PULL = 1.0
 """Of the squared log distance from START: worth about two devices."""
 COMMON, METER, RAIL = 0.1, 0.16, 0.16
 """Variances of the mean of all devices, of what a model or simulator leaves out, of one rail against all."""
+STATED, STATED_DEVICE = 0.04, 0.12
+"""Variances where power while computing is stated: of the mean of all devices, and of one (voltage, workload)."""
 MODELLED = {"measured": 0.0, "derived": 0.04, "simulated": 0.3}
 """Variance of a record that is no meter's: of networks, and of single layers."""
 CELLS, EVERY = 60, 60
@@ -78,9 +80,14 @@ class Records:
     assumed: FloatArray
 
 
-def deviations(table: EnergyTable) -> tuple[FloatArray, FloatArray]:
-    """Log of measured energy over the closed form at the measured time (N), and the calls' traits."""
-    device = describe(table.profile)
+def deviations(table: EnergyTable, *, stated: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Log of measured energy over the closed form at the measured time (N), and the calls' traits.
+
+    Args:
+        table: Of one device.
+        stated: With the power while computing that its profile states, if any.
+    """
+    device = describe(table.profile if stated else table.profile.model_copy(update={"active_w": None}))
     rows = np.asfortranarray(table.designs.rows)
     times = layer_times(rows, device)
     energies = layer_energies(rows, device, find_energy_model("horowitz"), times.total)
@@ -112,7 +119,7 @@ def records(tables: Sequence[EnergyTable]) -> Records:
                 one * (-1 if measured else number),
                 one * (table.rail == "core"),
                 one * MODELLED[table.origin],
-                one * describe(table.profile).power_variance,
+                one * describe(table.profile.model_copy(update={"active_w": None})).power_variance,
             )
         )
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -154,7 +161,18 @@ def fit_variances(found: Records, steps: int = 100) -> FloatArray:
     return np.asarray(np.exp(best.x))
 
 
-def effects(found: Records, variances: FloatArray) -> PowerEffects:
+def stated_level(tables: Sequence[EnergyTable]) -> FloatArray:
+    """Mean and variance of the level of a further device whose profile states its power while computing."""
+    levels: dict[str, list[float]] = {}
+    for table in tables:
+        if table.profile.active_w is not None:
+            levels.setdefault(table.family, []).append(float(np.mean(deviations(table, stated=True)[0])))
+    means = [float(np.mean(own)) for own in levels.values()]
+    weight = len(means) + STATED_DEVICE / STATED
+    return np.array([sum(means) / weight, STATED_DEVICE / weight + STATED_DEVICE])
+
+
+def effects(found: Records, variances: FloatArray, stated: FloatArray) -> PowerEffects:
     """The posterior of a further device of each kind, in closed form."""
     kind, device, setting, share, device_share, noise = variances
     settled, parts = _parts(found)
@@ -167,14 +185,14 @@ def effects(found: Records, variances: FloatArray) -> PowerEffects:
         cross = np.stack([level, *(share * found.traits[:, _SHARES]).T])
         means.append(cross @ inverse @ found.deviation)
         covariances.append(prior - cross @ inverse @ cross.T)
-    return PowerEffects(means=np.stack(means), covariances=np.stack(covariances), noise=float(noise))
+    return PowerEffects(means=np.stack(means), covariances=np.stack(covariances), stated=stated, noise=float(noise))
 
 
 def fit_energy(tables: Sequence[EnergyTable]) -> tuple[PowerEffects, FloatArray]:
     """Effects and VARIANCES."""
     found = records(tables)
     variances = fit_variances(found)
-    return effects(found, variances), variances
+    return effects(found, variances, stated_level(tables)), variances
 
 
 def read_energy_tables(folder: Path, *, seed: int = 0, pi5: bool = True) -> list[EnergyTable]:

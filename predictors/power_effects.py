@@ -58,30 +58,31 @@ class PowerEffects:
     Attributes:
         means: KINDS x POWER_TRAITS.
         covariances: KINDS x POWER_TRAITS x POWER_TRAITS.
+        stated: Mean and variance of the level where a profile states its power while computing, of any kind.
         noise: See PowerPrior.
         version: Form and digest.
     """
 
     means: FloatArray
     covariances: FloatArray
+    stated: FloatArray
     noise: float
     version: str = FORM
 
-    def prior(self, kind: DeviceKind, added: float = 0.0) -> PowerPrior:
-        """The prior of a device of that kind.
-
-        Args:
-            kind: Of the device.
-            added: Variance of the level for figures of power that its profile does not state.
-        """
-        place = KINDS.index(kind)
-        covariance = self.covariances[place].copy()
-        covariance[0, 0] += added
-        return PowerPrior(mean=self.means[place], covariance=covariance, noise=self.noise)
+    def prior(self, device: Descriptor) -> PowerPrior:
+        """The prior of a device: of its kind, or of stated power."""
+        place = KINDS.index(device.profile.kind)
+        covariance, mean = self.covariances[place].copy(), self.means[place].copy()
+        if device.profile.active_w is not None:
+            covariance[0, :] = covariance[:, 0] = 0.0
+            mean[0], covariance[0, 0] = self.stated
+        covariance[0, 0] += device.power_variance
+        return PowerPrior(mean=mean, covariance=covariance, noise=self.noise)
 
     def save(self, path: Path, facts: dict[str, str]) -> Weights:
         """Write to a safetensors file, with what the fit wants to be known."""
-        tensors = {"means": self.means, "covariances": self.covariances, "noise": np.array([self.noise])}
+        tensors = {"means": self.means, "covariances": self.covariances, "stated": self.stated}
+        tensors["noise"] = np.array([self.noise])
         stored = Weights(
             kind=KIND,
             version=FORM,
@@ -103,6 +104,7 @@ def load_power_effects(path: Path) -> PowerEffects:
     return PowerEffects(
         means=parameter(stored, "means", (kinds, traits)).numpy().astype(np.float64),
         covariances=parameter(stored, "covariances", (kinds, traits, traits)).numpy().astype(np.float64),
+        stated=parameter(stored, "stated", (2,)).numpy().astype(np.float64),
         noise=float(parameter(stored, "noise", (1,))[0]),
         version=f"{FORM}+{stored.digest[:8]}",
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from design.devices.catalogue import find_device
+from predictors.descriptor import describe
 from predictors.energy_tables import (
     EnergyTable,
     read_bitfusion,
@@ -102,7 +103,7 @@ def test_a_family_left_out_lies_inside_the_intervals_of_power() -> None:
     for family in ("stm32l4r5", "efr32mg24", "ndp9120", "tegrax2"):
         found, _ = fit_energy([one for one in tables if one.family != family])
         own = [one for one in tables if one.family == family]
-        prior = found.prior(own[0].profile.kind)
+        prior = found.prior(describe(own[0].profile.model_copy(update={"active_w": None})))
         scores = []
         for one in own:
             deviation, traits = deviations(one)

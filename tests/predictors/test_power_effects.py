@@ -23,7 +23,7 @@ OWN = device()
 def test_learned_energy_is_the_closed_form_times_what_was_learned() -> None:
     """Design by design, layer by layer: the slow twin."""
     designs = cells(5)
-    costs, prior = costs_of(designs, OWN, "horowitz"), shipped_power_effects().prior(OWN.profile.kind)
+    costs, prior = costs_of(designs, OWN, "horowitz"), shipped_power_effects().prior(OWN)
     latency = costs.latency_ms
     found = learned_energy(costs.call_energy, prior, replace(latency, median=2 * latency.median), OWN)
     for place, ids in enumerate(designs.row_ids):
@@ -67,11 +67,25 @@ def test_shipped_effects_are_proper_and_intervals_are_honest_for_every_kind() ->
     effects = shipped_power_effects()
     assert effects.means.shape == (len(KINDS), len(POWER_TRAITS))
     for kind in KINDS:
-        prior = effects.prior(kind)
+        own = describe(DeviceProfile(name="any", kind=kind, process_nm=28))
+        prior = effects.prior(own)
         assert np.linalg.eigvalsh(prior.covariance).min() > 0
         assert 2 < np.exp(1.645 * np.sqrt(prior.covariance[0, 0])) < 5
         assert abs(prior.mean[0]) < np.log(2)
-        assert effects.prior(kind, 0.5).covariance[0, 0] == pytest.approx(prior.covariance[0, 0] + 0.5)
+        bare = effects.prior(describe(DeviceProfile(name="any", kind=kind)))
+        assert bare.covariance[0, 0] > prior.covariance[0, 0]
+
+
+def test_stated_power_is_drawn_over_the_time_and_is_trusted_more() -> None:
+    designs = cells(6)
+    profile = DeviceProfile(name="any", kind=DeviceKind.MCU, clock_ghz=0.1, cores=1)
+    plain, stated = (describe(profile.model_copy(update={"active_w": watts})) for watts in (None, 0.03))
+    assert stated.static_w == 0.03
+    assert "idle_w" not in {item.field for item in stated.assumed}
+    before, after = (costs_of(designs, own, "horowitz") for own in (plain, stated))
+    watts = after.energy_mj(after.latency_ms).median / after.latency_ms.median
+    assert ((watts > 0.02) & (watts < 0.06)).all()
+    assert (after.energy_mj(after.latency_ms).spread < before.energy_mj(before.latency_ms).spread).all()
 
 
 def test_weights_survive_the_disk_and_damage_is_found(tmp_path: Path) -> None:
