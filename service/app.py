@@ -14,6 +14,8 @@ from service.artifacts.endpoints import router as artifacts_router
 from service.context import Context, JobDesk, Optimize
 from service.dashboard.pages import router as dashboard_router
 from service.database import Database
+from service.datasets.endpoints import UPLOADS
+from service.datasets.endpoints import router as datasets_router
 from service.designs.endpoints import router as designs_router
 from service.devices.endpoints import router as devices_router
 from service.errors import add_handlers
@@ -50,7 +52,7 @@ API_ROUTERS = (
     health_router,
     metrics_router,
 )
-JOB_ROUTERS = (jobs_router, artifacts_router)
+JOB_ROUTERS = (jobs_router, artifacts_router, datasets_router)
 
 
 def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimize) -> FastAPI:
@@ -87,6 +89,8 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
         max_table_bytes=settings.max_table_bytes,
         max_model_bytes=settings.max_model_bytes,
         allowed_hosts=settings.allowed_hosts,
+        uploads={datasets_router.prefix: int(settings.dataset_mb * 1e6)} if settings.jobs else {},
+        upload_types=UPLOADS,
     )
     app.add_middleware(Accompany, metrics=context.metrics)
     for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):

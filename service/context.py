@@ -23,16 +23,21 @@ Optimize = Callable[[Problem], Answer]
 
 @dataclass(frozen=True, kw_only=True)
 class JobDesk:
-    """What jobs need beside the database: their queue, and the files they make."""
+    """What jobs need beside the database: their queue, and the files they make.
+
+    Attributes:
+        gate: Bounds how many data sets are read at once.
+    """
 
     queue: Queue
     store: Store
+    gate: Gate
 
     @classmethod
     def of(cls, settings: Settings) -> JobDesk:
         """As the settings say."""
         store = Store(settings.data_folder / "artifacts", quota_bytes=settings.artifact_gb * GIGABYTE)
-        return cls(queue=Queue(settings), store=store)
+        return cls(queue=Queue(settings), store=store, gate=Gate(running=1, waiting=8))
 
 
 @dataclass(frozen=True, kw_only=True)

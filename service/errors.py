@@ -27,6 +27,7 @@ from design.errors import (
 from networks.tracing.errors import InvalidModel, UnsupportedModel
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
+from service.datasets.pictures import InvalidDataset
 from service.gate import Busy
 from service.problems import MEDIA_TYPE, Fault, Refusal, problem_document, shown
 
@@ -41,6 +42,7 @@ SLUGS: dict[type[BespokeError], str] = {
     TaskTooSmall: "task-too-small",
     UnknownName: "unknown-name",
     NoUsableSpace: "no-usable-space",
+    InvalidDataset: "invalid-dataset",
 }
 # What must hold, by pydantic's stable name of the error.
 MUST: dict[str, str] = {

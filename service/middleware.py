@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -75,7 +76,8 @@ class Accompany:
 class Limits:
     """Refuses foreign Host headers, bodies that are too large, and bodies that are not JSON by their own word.
 
-    Tables of measurements and ONNX models are taken at their own addresses alone, up to limits of their own.
+    Tables of measurements and ONNX models are taken at their own addresses alone, up to limits of their own; so are
+    the uploads at the paths in `uploads` (path -> most bytes), which are passed on piece by piece.
     """
 
     def __init__(
@@ -86,8 +88,11 @@ class Limits:
         max_table_bytes: int,
         max_model_bytes: int,
         allowed_hosts: tuple[str, ...],
+        uploads: Mapping[str, int],
+        upload_types: tuple[str, ...],
     ) -> None:
         self.app, self.allowed_hosts = app, allowed_hosts
+        self.uploads, self.upload_types = uploads, upload_types
         self.max_body_bytes, self.max_table_bytes, self.max_model_bytes = (
             max_body_bytes,
             max_table_bytes,
@@ -102,7 +107,11 @@ class Limits:
         headers = Headers(scope=scope)
         try:
             self._check_host(headers)
-            if scope["method"] in _WITH_BODY:
+            most_upload = self.uploads.get(scope["path"], 0)
+            if scope["method"] == "POST" and most_upload and media_type(headers) in self.upload_types:
+                _check_coding(headers)
+                receive = _counted(headers, receive, most_upload)
+            elif scope["method"] in _WITH_BODY:
                 table, model = _is_table(scope["path"], headers), _is_model(scope["path"], headers)
                 most = self.max_table_bytes if table else self.max_model_bytes if model else self.max_body_bytes
                 body = await self._body(headers, receive, most)
@@ -139,6 +148,24 @@ class Limits:
                 return b"".join(pieces)
 
 
+def _counted(headers: Headers, receive: Receive, most: int) -> Receive:
+    """A receive that refuses to go on beyond so many bytes."""
+    stated = headers.get("content-length", "0")
+    if stated.isdigit() and int(stated) > most:
+        raise _too_large(most, f"{stated} bytes")
+    held = 0
+
+    async def counting() -> Message:
+        nonlocal held
+        message = await receive()
+        held += len(message.get("body", b""))
+        if held > most:
+            raise _too_large(most, f"more than {most} bytes")
+        return message
+
+    return counting
+
+
 def _too_large(most: int, got: str) -> Refusal:
     detail = f"The body must have at most {most} bytes, but got {got}."
     return Refusal("body-too-large", 413, detail, headers={"Connection": "close"})
@@ -164,6 +191,10 @@ def _check_type(headers: Headers, *, other: bool) -> None:
     if not other and media_type(headers) != "application/json":
         detail = f"The Content-Type must be application/json, but got {shown(stated)}."
         raise Refusal("unsupported-media-type", 415, detail, headers={"Accept": "application/json"})
+    _check_coding(headers)
+
+
+def _check_coding(headers: Headers) -> None:
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding != "identity":
         detail = f"The Content-Encoding must be identity (nothing is unpacked), but got {shown(coding)}."

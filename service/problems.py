@@ -37,6 +37,9 @@ TITLES: dict[str, str] = {
     "busy": "Too many designs are waiting",
     "database-busy": "The database did not answer in time",
     "not-ready": "The service is not ready",
+    "invalid-dataset": "The file does not hold a data set",
+    "name-taken": "The name is in use",
+    "disk-full": "There is no room to store it",
     "too-many-jobs": "Too many jobs wait and run",
     "job-ended": "The job has ended",
     "job-not-ended": "The job has not ended",
@@ -158,6 +161,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         422: "Something in the request does not hold",
         429: "Too many; try again later",
         503: "Not now; try again",
+        507: "No room to store it",
     }
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": descriptions[status], "content": content} for status in statuses}

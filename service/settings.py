@@ -104,7 +104,9 @@ class Settings(BaseSettings):
         100, description="most jobs waiting and running at once"
     )
     artifact_gb: Annotated[float, Field(gt=0)] = Field(50.0, description="most gigabytes of files kept for jobs")
-    dataset_mb: Annotated[float, Field(gt=0)] = Field(2_000.0, description="largest upload of a data set")
+    dataset_mb: Annotated[float, Field(gt=0)] = Field(
+        500.0, description="largest upload of a data set; unpacked it may be four times as large"
+    )
     dataset_folders: tuple[Path, ...] = Field(
         (), description="folders of this machine whose subfolders and .npz files may be registered as data sets"
     )

@@ -138,6 +138,18 @@ def client(serve: Serve, database_url: str, quick: Optimize) -> TestClient:
     return serve(database_url, quick)
 
 
+@pytest.fixture
+def desk(house: House, serve: Serve, quick: Optimize) -> TestClient:
+    """The API with jobs on, on each database."""
+    return replica(house, serve, quick)
+
+
+def replica(house: House, serve: Serve, quick: Optimize, **more: object) -> TestClient:
+    """One more process of the API on the same database."""
+    settings = house.settings.model_dump(exclude={"database_url", "log_level"})
+    return serve(house.settings.database_url, quick, **settings | more)
+
+
 @pytest.fixture(scope="session")
 def refusing(quick: Optimize, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One application for all requests that must be refused: it stays empty."""

@@ -41,7 +41,7 @@ def count(job: Json, report: Report) -> Json:
     time.sleep(options.get("step_s", 0.05))
     before = [one["count"] for one in job["results"].values() if one]
     made = folder / f"{job['step']}.txt"
-    made.write_text(f"{job['step']} of {job['subject_name']}\n")
+    made.write_text(f"{job['step']} of {job.get('subject_name', job.get('design_name'))}\n")
     report.artifact(made, media_type="text/plain")
     return {"count": (before[-1] if before else 1) * 7 + number}
 
