@@ -24,7 +24,7 @@ from benchmarks.report import Arguments, main, say
 
 SEEDS = 20
 QUICK_SEEDS = 5
-NASFLAT_SEEDS = 5
+NASFLAT_SEEDS = 20
 NCNN_SEEDS = 3
 PROCESSES = 2
 Part = Callable[[], dict[str, Any]]

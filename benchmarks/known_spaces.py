@@ -100,6 +100,8 @@ def measure_ofa(folder: Path, seeds: int) -> dict[str, Any]:
 def measure_nasflat(folder: Path, task: str, seeds: int, *, strict: bool = False) -> dict[str, Any]:
     """One NASFLAT task: 20 random measurements, scored on all other networks of the space.
 
+    `srcc_standard_error` is that of the task's mean over draws of measurements, devices fixed.
+
     Args:
         folder: Of the tables.
         task: Key of NASFLAT.
@@ -110,7 +112,7 @@ def measure_nasflat(folder: Path, task: str, seeds: int, *, strict: bool = False
     table = read_table(folder, protocol.table)
     unseen = {chip_of(target) for target in protocol.targets} if strict else set()
     known = fit_known_space(table, [source for source in protocol.sources if chip_of(source) not in unseen])
-    by_device = {}
+    by_device, ranks = {}, []
     for device in protocol.targets:
         scores = []
         for seed in range(seeds):
@@ -118,7 +120,9 @@ def measure_nasflat(folder: Path, task: str, seeds: int, *, strict: bool = False
             drawn, queries = order[:NASFLAT_MEASUREMENTS], order[NASFLAT_MEASUREMENTS:]
             scores.append(adapted(known, table, device, drawn, queries)[0])
         by_device[device] = mean_of(scores)
-    return over_devices(by_device)
+        ranks.append([one["srcc"] for one in scores])
+    by_draw = np.mean(ranks, axis=0)
+    return over_devices(by_device) | {"srcc_standard_error": float(by_draw.std() / np.sqrt(seeds))}
 
 
 def tasks_with_tested_chips() -> Sequence[str]:

@@ -53,7 +53,13 @@ HELP = {
     ),
 }
 
-OFA = Protocol(table="ofa", sources=HELP_OFA_TRAIN + HELP_OFA_VALID, targets=HELP_OFA_TEST)
+OFA = Protocol(
+    table="ofa",
+    sources=HELP_OFA_TRAIN + HELP_OFA_VALID,
+    targets=HELP_OFA_TEST,
+    pool=range(4000),
+    queries=range(4000, 5000),
+)
 """The chip of the tested row stands among the validation rows: it is left out of the sources when fitting."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from design.encoding import EncodedDesigns, FloatArray
 from design.errors import BespokeError
 from predictors.adapted_column import Errors, adapt_column
+from predictors.cell_posterior import cell_posterior
 from predictors.costs import Costs, costs_of
 from predictors.descriptor import Descriptor
 from predictors.design_posterior import DesignPosterior, PosteriorMaker
@@ -23,7 +24,7 @@ from predictors.predictor import Estimates
 
 DEFAULT_ENERGY_MODEL = "horowitz"
 VERSION = "1"
-MAKERS: tuple[PosteriorMaker, ...] = ()
+MAKERS: tuple[PosteriorMaker, ...] = (cell_posterior,)
 """Asked in turn for designs that they know better than the general form; the first that answers counts."""
 _LEAST_RANKED = 3
 

@@ -65,6 +65,20 @@ class SpaceFeatures:
         """Multiply-adds of pools if they ran as dense convolutions, N."""
         return np.asarray(self.amounts[:, Amount.POOL_MACS])
 
+    @classmethod
+    def stacked(cls, parts: Sequence[SpaceFeatures]) -> SpaceFeatures:
+        """The networks of all parts, in their order; with pruned ones if all parts have them."""
+        pruned = [part.pruned for part in parts if part.pruned is not None]
+        return cls(
+            groups={name: np.concatenate([part.groups[name] for part in parts]) for name in parts[0].groups},
+            flat=np.concatenate([part.flat for part in parts]),
+            structure=np.concatenate([part.structure for part in parts]),
+            work=np.concatenate([part.work for part in parts]),
+            terms=np.concatenate([part.terms for part in parts]),
+            amounts=np.concatenate([part.amounts for part in parts]),
+            pruned=cls.stacked(pruned) if len(pruned) == len(parts) else None,
+        )
+
     def take(self, index: IntArray) -> SpaceFeatures:
         """The networks at `index`."""
         return SpaceFeatures(

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from design.encoding import FloatArray, IntArray
+from predictors.covariances import covariance, variance
 from predictors.experts import CONSTANT_VARIANCE, Expert, SpaceFeatures
-from predictors.mixture import covariance, variance
 
 MEASUREMENTS = (5, 10, 20)
 HELD_OUT = 120

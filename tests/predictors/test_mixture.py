@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, spearmanr
 from design.encoding import FloatArray, IntArray
 from predictors import mixture
 from predictors.experts import CONSTANT_VARIANCE, Expert, SpaceFeatures, chip_weights
-from predictors.mixture import NOISE_GRID, VARIANCE_GRID, posterior
+from predictors.mixture import NOISE_GRID, NOISE_MARGIN, VARIANCE_GRID, posterior
 from tests.predictors.small_tables import measured, small_space, small_table
 
 
@@ -51,7 +51,7 @@ def _slow(
                 scores.append(evidence + variance_prior + noise_prior + expert.log_weight)
                 solved = np.linalg.solve(dense, outer.T)
                 means.append(scale * (1 + expert.spread * expert.mean[query]) + solved.T @ (latency - centre))
-                variances.append(unit**2 * (own + noise - (outer.T * solved).sum(axis=0)))
+                variances.append(unit**2 * (own + NOISE_MARGIN * noise - (outer.T * solved).sum(axis=0)))
     weights = np.exp(np.array(scores) - logsumexp(scores))
     mean = weights @ np.array(means)
     return mean, weights @ (np.array(variances) + np.array(means) ** 2) - mean**2
@@ -162,18 +162,6 @@ def test_more_measurements_bring_smaller_errors_and_intervals() -> None:
     assert spreads[1] < spreads[0]
 
 
-def test_loadings_equal_the_covariance_that_was_fitted() -> None:
-    features, (rows, _, query) = small_table().features, measured(7)
-    for expert in small_space().experts(features):
-        near, far = (mixture._Loadings.of(expert, features, index) for index in (rows, query[:9]))
-        smooth = np.exp(-0.5 / expert.variances["length"] * mixture.squared_distances(far.flat, near.flat))
-        own = mixture._own_columns(expert, query[:9]) @ mixture._own_columns(expert, rows).T
-        wanted = mixture.covariance(expert, features, query[:9], rows) + expert.variances["smooth"] * smooth
-        assert np.allclose(far.to(near, expert) + own, wanted, rtol=1e-9)
-        deviation = (mixture._own_columns(expert, query[:9]) ** 2).sum(axis=1)
-        assert np.allclose(far.variance(expert) + deviation, mixture.variance(expert, features, query[:9]), rtol=1e-9)
-
-
 def test_functions_of_all_devices_at_once_equal_those_one_by_one() -> None:
     known, features = small_space(), small_table().features
     mean = next(expert for expert in known.experts(features) if expert.name == "far").mean
@@ -182,3 +170,21 @@ def test_functions_of_all_devices_at_once_equal_those_one_by_one() -> None:
         np.corrcoef(mean, np.asarray(chip_weights([source.on(features) for source in known.sources]) @ values))[0, 1]
         > 1 - 1e-9
     )
+
+
+def test_what_the_others_say_is_what_they_say_without_a_measurement() -> None:
+    features, (rows, latency, query) = small_table().features, measured(12)
+    experts = small_space().experts(features)
+    found = posterior(experts, features, rows, latency, query[:2])
+    for place in (0, 5, 11):
+        kept = np.delete(np.arange(12), place)
+        alone = posterior(experts, features, rows[kept], latency[kept], rows[place : place + 1])
+        assert found.left_out_ms[place] == pytest.approx(alone.mean_ms[0], rel=0.01)  # but for the common scale
+
+
+def test_a_disturbed_measurement_is_told_by_the_others() -> None:
+    features, (rows, latency, query) = small_table().features, measured(12)
+    disturbed = latency.copy()
+    disturbed[4] *= 10
+    found = posterior(small_space().experts(features), features, rows, disturbed, query)
+    assert found.left_out_ms[4] == pytest.approx(latency[4], rel=0.1)
