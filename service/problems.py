@@ -33,6 +33,7 @@ TITLES: dict[str, str] = {
     "unsupported-media-type": "The body must be JSON, or an ONNX file where models are taken",
     "idempotency-mismatch": "The Idempotency-Key was used with another body",
     "idempotency-in-progress": "The first request with this Idempotency-Key is still being answered",
+    "foreign-form": "A form was sent from a page of another site",
     "host-not-allowed": "The Host header names a host that this service does not serve",
     "busy": "Too many designs are waiting",
     "database-busy": "The database did not answer in time",

@@ -83,6 +83,7 @@ class DesignPage:
     task: str
     device_name: str
     device_href: str | None
+    measured: int
     risk: str
     keys: tuple[Key, ...]
     strip: Strip
@@ -108,6 +109,7 @@ def design_page(row: DesignRow) -> DesignPage:
         task=row.task,
         device_name=row.device_name,
         device_href=_device_href(row),
+        measured=row.measurements["count"] if row.measurements else 0,
         risk=f"{constraints.risk:g}",
         keys=key_figures(prediction, constraints),
         strip=strip(prediction.layers),
@@ -121,6 +123,14 @@ def design_page(row: DesignRow) -> DesignPage:
         api_href=f"/v1/designs/{row.id}",
         front_href=f"/v1/designs/{row.id}/front",
     )
+
+
+def rests_on(measurements: dict[str, Any] | None) -> str:
+    """The measurements of the device that a design rests on, in words."""
+    if not measurements:
+        return "none: predicted from the device profile alone"
+    count = measurements["count"]
+    return f"{count:,} of this device, digest {measurements['digest'][:16]}"
 
 
 def _device_href(row: DesignRow) -> str | None:
@@ -252,6 +262,7 @@ def _origin(row: DesignRow, prediction: Prediction) -> tuple[tuple[str, str], ..
     return (
         ("Made", row.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("Approach", f"{row.approach}, {row.evaluations:,} designs evaluated"),
+        ("Measurements", rests_on(row.measurements)),
         ("Seed", str(row.seed)),
         ("Space", row.space or "none"),
         ("Energy model", prediction.energy_model),

@@ -94,13 +94,14 @@ def catalogue_page(device: CatalogueDevice) -> DevicePage:
     return _page(device.id, device.profile(), device.notes, figures, settings, own=False)
 
 
-def own_page(device_id: str, profile: DeviceProfile) -> DevicePage:
-    """The page of a device that the user registered."""
+def own_page(device_id: str, profile: DeviceProfile, origin: str | None = None) -> DevicePage:
+    """The page of a device that the user registered, or of a copy of the catalogue device at `origin`."""
     stated = profile.model_dump(mode="json", exclude_none=True, exclude={"name", "kind"})
     figures = [
         FigureLine(name=name, value=str(value), origin="as registered") for name, value in sorted(_flat(stated).items())
     ]
-    return _page(device_id, profile, "Registered here.", figures, [], own=True)
+    notes = "Registered here." if origin is None else f"A copy of {origin} that keeps your measurements."
+    return _page(device_id, profile, notes, figures, [], own=True)
 
 
 def _page(

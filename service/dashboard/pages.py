@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import catalogue
@@ -17,10 +17,15 @@ from service.dashboard.design_page import design_page
 from service.dashboard.device_page import catalogue_line, catalogue_page, device_line, own_page
 from service.dashboard.filters import read_filters
 from service.dashboard.listing import read_figures, read_listing
+from service.dashboard.measured_section import measured_section
+from service.dashboard.measurement_form import TableDep
 from service.dashboard.rendering import problem, render
 from service.designs import repository as stored_designs
 from service.devices import repository as own_devices
-from service.problems import shown
+from service.idempotency import Once
+from service.measurements import operations as measurements
+from service.measurements.upload import CSV, Body
+from service.problems import Refusal, shown
 
 OWN_DEVICES_SHOWN = 200
 CHART_DESIGNS = 2_000
@@ -93,13 +98,29 @@ def show_device(context: ContextDep, device_id: str) -> HTMLResponse:
     """One device with the source of every figure."""
     known = catalogue().get(device_id)
     if known is not None:
-        return render("device.html", section="devices", page=catalogue_page(known))
+        measured = measured_section(context, known.id, known.profile(), None)
+        return render("device.html", section="devices", page=catalogue_page(known), measured=measured)
     with context.database.reading() as session:
         row = own_devices.find(session, device_id)
     if row is None:
         detail = f"There is no device {shown(device_id)} in the catalogue or registered here."
         return problem("No such device", detail, status=404, back="/devices", back_text="To the devices")
-    return render("device.html", section="devices", page=own_page(row.id, DeviceProfile.model_validate(row.profile)))
+    profile = DeviceProfile.model_validate(row.profile)
+    measured = measured_section(context, row.id, profile, row)
+    return render("device.html", section="devices", page=own_page(row.id, profile, row.origin), measured=measured)
+
+
+@router.post("/devices/{device_id}/measurements", name="measurements_form")
+def send_measurements(context: ContextDep, device_id: str, table: TableDep) -> Response:
+    """Store the table that a device's page sent, then show the device that has it."""
+    back, back_text = f"/devices/{device_id.partition('@')[0]}", "Back to the device"
+    body = Body(media_type=CSV, content=table)
+    try:
+        stored = measurements.create(context, Once("", None), device_id, body.upload())
+    except Refusal as refusal:
+        return problem("Nothing was stored", refusal.detail, status=refusal.status, back=back, back_text=back_text)
+    device_href = str(stored.headers["location"]).removeprefix("/v1").removesuffix("/measurements")
+    return RedirectResponse(f"{device_href}#measurements", status_code=303)
 
 
 @router.get("/static/{digest}/{name}", name="asset")
