@@ -56,8 +56,8 @@ class EnergyAdaptation:
         general, noise = costs.latency_ms.spread**2, costs.latency_prior.noise
         if self.time is not None:
             general, noise = self.time.predict(costs.traits)[1], self.time.noise
-        better = np.minimum(latency_ms.spread**2 - general, 0.0)  # where other predictors know the time of a design
-        variance = variance + call.time_share**2 * (noise + better)
+        otherwise = latency_ms.spread**2 - general  # known better by other predictors, or widened
+        variance = variance + call.time_share**2 * (noise + otherwise)
         median = call.total * np.exp(call.traits @ self.prior.mean + mean)
         spread = np.sqrt(np.maximum(variance, self.deviations.noise))
         return Estimates(median=1e3 * median, spread=spread, scale="log")

@@ -57,6 +57,7 @@ def test_layer_parts_add_up_to_the_totals(address: str, energy_model: str) -> No
     assert sum(layer.weight_bytes for layer in found.layers) == found.model_bytes
     assert found.energy_model == energy_model
     assert energy_model in found.sources["energy_model"]
+    assert found.sources["energy"].startswith("learned_energy 1+")
 
 
 def test_explaining_one_equals_predicting_many() -> None:
