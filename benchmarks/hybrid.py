@@ -24,7 +24,16 @@ from benchmarks.hybrid_recipe import FULL_PRECISION, QUANTIZED, Job
 from benchmarks.hybrid_runs import Places, Result, hardware, read_data, run, stored_results
 from benchmarks.hybrid_table import ENERGY_MODEL, table, tell
 from benchmarks.hybrid_throughput import throughput
-from benchmarks.hybrid_variants import CHOSEN, NETWORKS, PLAIN, RESNET20, Network, control_layers, design_of
+from benchmarks.hybrid_variants import (
+    CHOSEN,
+    NETWORKS,
+    PLAIN,
+    RESNET20,
+    VARIANTS,
+    Network,
+    control_layers,
+    design_of,
+)
 from benchmarks.report import Arguments, base_parser, checked, say, write
 from networks.significance import Rule, Significance, SignificanceOptions, judge
 
@@ -103,11 +112,9 @@ def _measured(study: Study) -> dict[str, Any]:
     """Train what is missing and put everything together."""
     torch.set_num_threads(1)
     if not study.stored:
-        _train(study, [study.job(network, PLAIN, 0) for network in study.networks])
+        _train_all(study)
     judged = {network.name: _significance(study, network) for network in study.networks}
     chosen = {name: found.significant if found else () for name, found in judged.items()}
-    if not study.stored:
-        _train(study, _jobs(study, chosen))
     results: dict[str, Any] = {
         "benchmark": "hybrid",
         "quick": study.limit is not None,
@@ -126,7 +133,7 @@ def _measured(study: Study) -> dict[str, Any]:
         own["gap_recovered"] = {variant: row.get("gap_recovered") for variant, row in rows.items()}
         own["missing_runs"] = len(network.variants) * network.seeds - len(runs)
         if found is not None:
-            own["significance"] = _described(network, found)
+            own["significance"] = _described(study, network, found)
         if rows:
             title = f"{network.name.replace('_', ' ')} on CIFAR-10, {network.epochs} epochs"
             draw(rows, title, study.places.results / f"{network.name}.svg")
@@ -142,23 +149,28 @@ def _measured(study: Study) -> dict[str, Any]:
     return results
 
 
-def _jobs(study: Study, chosen: dict[str, tuple[str, ...]]) -> list[Job]:
-    """All trainings, the first seed of every network first."""
-    most = max(network.seeds for network in study.networks)
-    return [
-        study.job(network, variant, seed, chosen[network.name])
-        for seed in range(most)
-        for network in study.networks
-        if seed < network.seeds
-        for variant in network.variants
-    ]
+def _train_all(study: Study) -> None:
+    """Everything that is missing: of each network what needs no plain one, the plain one, the rest; then more seeds."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    for network in study.networks:
+        first = [one for one in VARIANTS[:3] if one in network.variants]
+        _train(study, [study.job(network, variant, 0) for variant in (*first, PLAIN)])
+        found = _significance(study, network)
+        assert found is not None
+        chosen[network.name] = found.significant
+        _train(study, [study.job(network, variant, 0, found.significant) for variant in network.variants])
+    for network in study.networks:
+        seeds = range(1, network.seeds)
+        _train(
+            study, [study.job(network, one, seed, chosen[network.name]) for seed in seeds for one in network.variants]
+        )
 
 
 def _train(study: Study, jobs: Sequence[Job]) -> None:
     """Run jobs, in processes where there are several; equal designs are trained once."""
     jobs = list({job.digest(design_of(job.network, job.variant, job.significant)): job for job in jobs[::-1]}.values())
     jobs.reverse()
-    if study.jobs == 1 or len(jobs) == 1:
+    if study.jobs == 1 or len(jobs) < 2:
         for job in jobs:
             run(job, study.places)
         return
@@ -190,17 +202,20 @@ def _significance(study: Study, network: Network) -> Significance | None:
     return judge(curve[f"{RULE.share:g}"], curve["channels"], curve["names"], RULE)
 
 
-def _described(network: Network, found: Significance) -> dict[str, Any]:
-    """The curve, what each rule picks from it, and the control."""
+def _described(study: Study, network: Network, found: Significance) -> dict[str, Any]:
+    """The curve, what each rule picks from it, the control, and the curve of the binary network with its shortcuts."""
     names = [layer.name for layer in found.layers]
     components, channels = [layer.components for layer in found.layers], [layer.channels for layer in found.layers]
     architecture = design_of(network.name, "binary").architecture
     control = control_layers(architecture, found.significant)
+    job = study.job(network, "binary", 0)
+    binary = stored_results(study.places.results).get(job.digest(design_of(network.name, "binary")))
     normalised = judge(components, channels, names, replace(RULE, rule=Rule.NORMALISED))
     return {
         "layers": names,
         "channels": channels,
         "components": components,
+        "components_with_shortcuts": binary["components"][f"{RULE.share:g}"] if binary else None,
         "share": RULE.share,
         "delta": RULE.delta,
         "significant": list(found.significant),

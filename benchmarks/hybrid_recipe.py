@@ -22,8 +22,8 @@ FULL_PRECISION: dict[str, Any] = {
     "decayed": "weights",
 }
 """Of the full-precision network."""
-QUANTIZED: dict[str, Any] = FULL_PRECISION
-"""The same for all quantized variants, so that differences are the bits'."""
+QUANTIZED: dict[str, Any] = FULL_PRECISION | {"weight_decay": 1e-4}
+"""The same for all quantized variants, without a teacher, so that differences are the bits'."""
 SIGNIFICANCE_PICTURES = 1000
 """Of the validation part; never test pictures."""
 
