@@ -65,17 +65,17 @@ def _shortcuts(add: Layer, layers: Mapping[str, Layer]) -> list[str]:
         pooled = layers.get(source)
         if pooled is not None and pooled.op is Op.POOL_AVERAGE:  # ResNet-D pools before its shortcut
             source = pooled.inputs[0]
-        if any(_descends(other, source, layers) for other in others):
+        if any(_descends(other, source, layers, name) for other in others):
             found.append(name)
     return found
 
 
-def _descends(name: str, source: str, layers: Mapping[str, Layer]) -> bool:
-    """Whether a tensor comes from another by way of layers, one of which has weights."""
+def _descends(name: str, source: str, layers: Mapping[str, Layer], avoided: str) -> bool:
+    """Whether a tensor comes from another by way of layers, one of them excepted."""
     waiting, seen = [name], set[str]()
     while waiting and len(seen) < MOST_STEPS:
         own = waiting.pop()
-        if own in seen or own == INPUT:
+        if own in seen or own in (INPUT, avoided):
             continue
         seen.add(own)
         inputs = layers[own].inputs
