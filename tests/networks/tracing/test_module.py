@@ -184,7 +184,7 @@ class Branches(nn.Module):
 
 class Sorts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.linalg.inv(x.sort(-1).values)
+        return -torch.as_tensor(torch.linalg.inv(x.sort(-1).values))
 
 
 @pytest.mark.parametrize(
