@@ -22,7 +22,8 @@ from service.measurements.schemas import Figure, FigureVerdict
 from service.measurements.sources import encoded
 from service.models import DeviceRow, MeasurementRow
 
-MOST_KEPT = 64
+MOST_KEPT, MOST_ROWS_KEPT = 256, 200_000
+"""Adaptations remembered, and the rows behind all of them."""
 FIGURES: tuple[Figure, ...] = ("latency_ms", "energy_mj")
 _ZERO = "0 is what a profiler reports that failed silently: kept, never used"
 _UNBUILDABLE = "this version can no longer build the network: kept, not used"
@@ -114,6 +115,9 @@ class Adaptations:
         self._kept: OrderedDict[tuple[str, str, str], Adapted] = OrderedDict()
         self._lock = Lock()
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     def of(self, database: Database, device: DeviceRow, energy_model: str) -> Adapted | None:
         """What is known of an own device from measurements; None without any.
 
@@ -141,5 +145,7 @@ class Adaptations:
         """Remember an adaptation."""
         with self._lock:
             self._kept[(device_id, found.digest, found.adaptation.energy_model)] = found
-            while len(self._kept) > MOST_KEPT:
+            while len(self._kept) > MOST_KEPT or (
+                len(self._kept) > 1 and sum(one.count for one in self._kept.values()) > MOST_ROWS_KEPT
+            ):
                 self._kept.popitem(last=False)
