@@ -135,7 +135,7 @@ def _measured(study: Study) -> dict[str, Any]:
         if found is not None:
             own["significance"] = _described(study, network, found)
         if rows:
-            title = f"{network.name.replace('_', ' ')} on CIFAR-10, {network.epochs} epochs"
+            title = f"{network.title} on CIFAR-10, {network.epochs} epochs"
             draw(rows, title, study.places.results / f"{network.name}.svg")
         if network.name == RESNET20.name:
             results |= own

@@ -32,19 +32,23 @@ class Network:
     """A network of the study.
 
     Attributes:
+        title: For people.
         variants: Which of VARIANTS are trained.
         epochs: Of each training.
         seeds: How many trainings of each variant.
     """
 
     name: str
+    title: str
     variants: tuple[str, ...]
     epochs: int
     seeds: int
 
 
-RESNET20 = Network(name="resnet20", variants=VARIANTS, epochs=15, seeds=3)
-VGG_SMALL = Network(name="vgg_small_quarter", variants=VARIANTS[:5], epochs=10, seeds=1)
+RESNET20 = Network(name="resnet20", title="ResNet-20", variants=VARIANTS, epochs=15, seeds=3)
+VGG_SMALL = Network(
+    name="vgg_small_quarter", title="VGG-small at a quarter of its width", variants=VARIANTS[:5], epochs=10, seeds=1
+)
 NETWORKS = {network.name: network for network in (RESNET20, VGG_SMALL)}
 
 
