@@ -1,4 +1,4 @@
-# The service in a container. It binds to loopback alone, so run it with the host's network (see docker-compose.yml).
+# Every part of the service in a container: API, workers, migrations (see docker-compose.yml). On loopback by default.
 FROM python:3.11-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/bespoke \
@@ -19,6 +19,4 @@ USER bespoke
 WORKDIR /data
 ENV PATH=/opt/bespoke/bin:$PATH PYTHONUNBUFFERED=1 BESPOKE_DATA_FOLDER=/data
 VOLUME /data
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('BESPOKE_PORT', '8080') + '/v1/health/ready', timeout=4)"]
 CMD ["bespoke", "serve"]

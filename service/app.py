@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from optimizer.optimize import optimize
 from service.artifacts.endpoints import router as artifacts_router
+from service.auth import is_loopback
 from service.context import Context, JobDesk, Optimize
 from service.dashboard.pages import router as dashboard_router
 from service.database import Database
@@ -25,6 +26,7 @@ from service.health import router as health_router
 from service.idempotency import forget_expired
 from service.jobs.endpoints import router as jobs_router
 from service.jobs.engine import prepare
+from service.keys.door import Door
 from service.logs import configure_logs
 from service.measurements.adaptations import Adaptations
 from service.measurements.endpoints import router as measurements_router
@@ -91,6 +93,12 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
         allowed_hosts=settings.allowed_hosts,
         uploads={datasets_router.prefix: int(settings.dataset_mb * 1e6)} if settings.jobs else {},
         upload_types=UPLOADS,
+    )
+    app.add_middleware(
+        Door,
+        database=context.database,
+        demand=settings.require_keys or not is_loopback(settings.host),
+        per_minute=settings.key_requests_per_minute,
     )
     app.add_middleware(Accompany, metrics=context.metrics)
     for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):

@@ -23,17 +23,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_binding(host: str) -> None:
-    """Refuse to listen where other machines could call.
+def check_binding(host: str, *, valid_keys: int = 0) -> None:
+    """Refuse to listen where other machines could call, unless there are keys that tell callers apart.
 
     Raises:
-        OpenBinding: `host` is not a loopback address.
+        OpenBinding: `host` is not a loopback address, and there is no key.
     """
-    if not is_loopback(host):
+    if not is_loopback(host) and not valid_keys:
         raise OpenBinding(
             "the service must bind to a loopback address (127.0.0.1, ::1 or localhost) until API keys exist",
             repr(host),
-            "To reach it from elsewhere, forward a port over SSH: ssh -L 8080:127.0.0.1:8080 <this machine>.",
+            "Create one (bespoke keys create --name ME --scope admin), or forward a port over SSH: "
+            "ssh -L 8080:127.0.0.1:8080 <this machine>.",
         )
 
 

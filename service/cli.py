@@ -28,10 +28,13 @@ from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
 from service.cli_measured import measure, proxies
 from service.documents import complaints, load_device, load_subject
+from service.jobs.commands import app as jobs_app
+from service.keys.commands import app as keys_app
 from service.measured_files import adaptation_from
 from service.problems import Refusal
 from service.tables import answer_view, device_table, device_view, prediction_view
 from service.terminal import show, show_json
+from service.worker.commands import HIDDEN, migrate, worker
 
 BAD_REQUEST = 2
 """Exit status of a request that cannot be met as it stands: unknown names, contradictory figures."""
@@ -184,6 +187,10 @@ def predict(
 
 
 app.command()(measure)
+app.command(hidden=HIDDEN)(worker)
+app.command()(migrate)
+app.add_typer(keys_app, name="keys")
+app.add_typer(jobs_app, name="jobs", hidden=HIDDEN)
 app.command()(proxies)
 
 

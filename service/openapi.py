@@ -17,6 +17,9 @@ with what it is predicted to cost on that device and how sure that is. Predictio
 Times are UTC (ISO 8601). Identifiers are opaque and sort by time. Lists come in pages: follow `next` until it is null.
 Every POST takes an `Idempotency-Key` header: repeated with the same body it gives the stored answer.
 
+Wherever other machines can call, every request needs an API key (`Authorization: Bearer bespoke_...`) with the scope
+`read`, `design`, `train` or `admin`.
+
 What is wrong with a request is said in `application/problem+json` (RFC 9457). `type` is
 `urn:bespoke:problem:` followed by one of:
 

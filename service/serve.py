@@ -6,7 +6,7 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from design.errors import BespokeError
 from service.app import create_app
-from service.auth import check_binding
+from service.auth import check_binding, is_loopback
 from service.database import Database
+from service.keys.repository import count_valid
 from service.settings import Settings
+from service.worker.embedded import embedded_worker
 
 PORTS_TRIED = 50
 """Ports tried from the one asked for, where the next free one will do."""
@@ -57,17 +59,30 @@ def settings_for(host: str, port: int, database_url: str | None, **more: Any) ->
     """Settings of the environment with those given on the command line on top.
 
     Raises:
-        OpenBinding: `host` can be reached from other machines.
+        OpenBinding: `host` can be reached from other machines, and there is no API key.
     """
-    check_binding(host)
     stated: dict[str, Any] = {"host": host, "port": port} | more
     if database_url:
         stated["database_url"] = database_url
     settings = Settings(**stated)
+    if not is_loopback(host):
+        check_binding(host, valid_keys=_valid_keys(settings))
     name = f"[{host}]" if ":" in host else host
     if name not in settings.allowed_hosts:
         settings = Settings(**stated, allowed_hosts=(*settings.allowed_hosts, name))
     return settings
+
+
+def _valid_keys(settings: Settings) -> int:
+    """API keys that let somebody in; none where the database has no place for them yet."""
+    check_database(settings)
+    database = Database(settings)
+    try:
+        return count_valid(database)
+    except DBAPIError:
+        return 0
+    finally:
+        database.close()
 
 
 def check_database(settings: Settings) -> None:
@@ -116,13 +131,13 @@ def serve(*, host: str, port: int, database_url: str | None, say: Callable[[str]
     """Migrate the database and serve until Ctrl-C or SIGTERM.
 
     Args:
-        host: A loopback address.
+        host: A loopback address; any other one where API keys exist.
         port: Port to listen on; 0 = any free one.
         database_url: SQLAlchemy address; None = as configured.
         say: Told the address once it is bound.
 
     Raises:
-        OpenBinding: `host` can be reached from other machines.
+        OpenBinding: `host` can be reached from other machines, and there is no API key.
         DatabaseUnusable: The database does not answer.
         PortTaken: The port is in use.
     """
@@ -133,7 +148,8 @@ def serve(*, host: str, port: int, database_url: str | None, say: Callable[[str]
     opened = bind(host, port)
     say(f"Bespoke at {Address(host=host, port=opened.getsockname()[1]).url} (Ctrl-C stops it)")
     try:
-        _server(settings).run(sockets=[opened])
+        with beside(settings):
+            _server(settings).run(sockets=[opened])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and passes the signal on
     finally:
@@ -161,11 +177,18 @@ def background(settings: Settings, opened: socket.socket) -> Iterator[Address]:
         if not server.started:
             raise StartFailed("the service must start", "an early end", "Its log above has the reason.")
         host, port = opened.getsockname()[:2]
-        yield Address(host=host, port=port)
+        with beside(settings):
+            yield Address(host=host, port=port)
     finally:
         server.should_exit = True
         thread.join(STOP_WAIT_S + 1)
         opened.close()
+
+
+def beside(settings: Settings) -> AbstractContextManager[None]:
+    """A worker of its own where jobs are taken and the database is embedded: one machine, nothing else to start."""
+    own = settings.jobs and settings.database_url.startswith("sqlite")
+    return embedded_worker(settings) if own else nullcontext()
 
 
 def _server(settings: Settings) -> uvicorn.Server:

@@ -35,6 +35,12 @@ class Settings(BaseSettings):
         30.0, description="how long a request waits for the database (a lock, a free connection)"
     )
     host: str = Field("127.0.0.1", description="address to bind to; loopback only until API keys exist")
+    require_keys: bool = Field(
+        False, description="demand an API key on loopback too (behind a proxy); elsewhere one is always demanded"
+    )
+    key_requests_per_minute: Annotated[int, Field(ge=1)] = Field(
+        600, description="most requests of one API key in a minute; more are answered 429 with Retry-After"
+    )
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8080, description="port to listen on; 0 = any free one")
     allowed_hosts: tuple[str, ...] = Field(
         ("127.0.0.1", "localhost", "[::1]"),

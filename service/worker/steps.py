@@ -56,3 +56,7 @@ class Pipeline:
         names = [step.name for step in self.steps]
         if len(set(names)) != len(names):
             raise ValueError(f"step names must be unique, but got {names}")
+
+
+PIPELINE = Pipeline(steps=())
+"""What workers run."""

@@ -70,13 +70,13 @@ Step = Callable[[Json, Report], Json]
 """A step: the job file and a report in, its result (JSON values) out."""
 
 
-def die_with(parent: int) -> None:
-    """Have the system kill this process when the thread that started it ends; end now if it has ended already.
+def die_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the system signal this process when the thread that started it ends; end now if it has ended already.
 
     Processes that a step starts must do the same with their parent (`die_with(os.getppid())` first of all).
     """
     library = ctypes.CDLL(None, use_errno=True)
-    if library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if library.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os._exit(1)

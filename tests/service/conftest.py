@@ -89,6 +89,18 @@ def house(database_url: str, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
+def sqlite_house(sqlite_url: str, tmp_path: Path) -> Iterator[House]:
+    with a_house(sqlite_url, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def postgres_house(tmp_path: Path) -> Iterator[House]:
+    with _throwaway_schema() as url, a_house(url, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
 def serve() -> Iterator[Serve]:
     """Start an application on a database; stopped at the end of the test."""
     clients: list[TestClient] = []

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from service.artifacts.store import Store
 from service.database import Database
 from service.jobs import engine, repository
 from service.jobs.engine import VERSION, Queue
 from service.jobs.states import EventKind, JobState
-from service.models import ArtifactRow, JobEventRow, JobRow
+from service.models import ArtifactRow, JobEventRow, JobRow, WorkerRow
 from service.settings import Settings
 from service.upgrade import upgrade
 
@@ -115,6 +115,11 @@ class House:
     def artifacts(self, job_id: str) -> list[ArtifactRow]:
         with self.database.reading() as session:
             return list(repository.artifacts(session, job_id))
+
+    def workers_listed(self) -> list[int]:
+        """Process ids of the workers that have announced themselves."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(WorkerRow.pid)))
 
     def work(self, job_id: str) -> Path:
         return self.settings.work_folder(job_id)

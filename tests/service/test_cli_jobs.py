@@ -1,0 +1,143 @@
+"""`bespoke keys`, `migrate`, `worker` and `jobs` as a user types them, and the service as processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service import cli
+from service.database import Database
+from service.keys.token import Token
+from service.settings import Settings
+from service.upgrade import current, newest
+from service.worker.steps import PIPELINE
+from tests.service.worker.house import House, alive
+from tests.service.worker.tiny_steps import NAMES
+
+SLOW_START_S = 90.0
+"""On a busy machine."""
+PROGRAM = "from service.cli import main; main()"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["bespoke", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+@contextmanager
+def served(house: House, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`bespoke serve` as a process of its own, and its address; killed at the end."""
+    stated = {
+        "BESPOKE_JOBS": "true",
+        "BESPOKE_DATA_FOLDER": str(house.settings.data_folder),
+        "BESPOKE_ENGINE_SCHEMA": house.settings.engine_schema,
+        "BESPOKE_WARM_UP": "[]",
+    }
+    command = [sys.executable, "-c", PROGRAM, "serve", "--port", str(port)]
+    command += ["--database-url", house.settings.database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | stated) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+            assert found is not None
+            yield process, found[0]
+        finally:
+            process.kill()
+
+
+def test_keys_are_created_listed_and_revoked(typed: Callable[..., tuple[int, str, str]], sqlite_url: str) -> None:
+    where = ("--database-url", sqlite_url)
+    status, out, _ = typed("keys", "create", "--name", "Ada", "--scope", "read", "--scope", "train", *where)
+    token = Token.parse(out.strip())
+    assert status == 0
+    assert token is not None
+    _, listed, _ = typed("keys", "list", *where)
+    assert token.key_id in listed
+    assert "read, train" in listed
+    assert token.secret not in listed
+    assert typed("keys", "revoke", token.key_id, *where)[0] == 0
+    status, _, err = typed("keys", "revoke", "key_none", *where)
+    assert (status, "bespoke keys list" in err) == (cli.BAD_REQUEST, True)
+    assert typed("keys", "create", "--name", "Ada", "--scope", "all", *where)[0] == cli.BAD_REQUEST
+
+
+def test_migrate_brings_an_empty_database_up_to_date(
+    typed: Callable[..., tuple[int, str, str]], sqlite_url: str
+) -> None:
+    assert typed("migrate", "--database-url", sqlite_url)[0] == 0
+    database = Database(Settings(database_url=sqlite_url))
+    assert current(database) == newest()
+    database.close()
+
+
+def test_commands_for_jobs_are_out_of_sight_until_there_are_steps(
+    typed: Callable[..., tuple[int, str, str]], sqlite_url: str
+) -> None:
+    """Jobs are on by default exactly when there are steps to run."""
+    on = bool(Settings.model_fields["jobs"].default)
+    assert on == bool(PIPELINE.steps)
+    listed = typed("--help")[1]
+    assert (" worker " in listed) == (" jobs " in listed) == on
+    if not on:
+        status, _, err = typed("worker", "--queue", "cpu", "--database-url", sqlite_url)
+        assert (status, "BESPOKE_JOBS" in err) == (cli.BAD_REQUEST, True)
+
+
+@pytest.mark.postgres
+def test_the_api_is_killed_while_a_job_is_followed(
+    postgres_house: House, typed: Callable[..., tuple[int, str, str]]
+) -> None:
+    """The job goes on, and whoever follows it hears the rest from the next process."""
+    house = postgres_house
+    house.start()
+    with served(house) as (process, url):
+        assert httpx.get(f"{url}/v1/health/ready", timeout=60, trust_env=False).status_code == 200
+        job_id = house.add(step_s=1.0)
+        house.until(lambda: house.started(job_id, "prepare"))
+        process.kill()
+        process.wait(10)
+        with served(house, int(url.rpartition(":")[2])):
+            status, out, _ = typed("jobs", "follow", job_id, "--url", url)
+    assert status == 0, out
+    said = [line[10:] for line in out.splitlines()]
+    assert [line for line in said if line.endswith(" done")] == [f"{name} done" for name in NAMES]
+    assert said[-1] == "done"
+
+
+def test_serve_brings_a_worker_of_its_own_and_takes_it_along(sqlite_house: House) -> None:
+    house = sqlite_house
+    with served(house) as (process, url):
+        assert httpx.get(f"{url}/v1/health/ready", timeout=60, trust_env=False).status_code == 200
+        house.until(lambda: house.workers_listed(), within_s=SLOW_START_S)
+        worker = house.workers_listed()[0]
+        os.kill(worker, signal.SIGKILL)
+        house.until(lambda: [pid for pid in house.workers_listed() if pid != worker], within_s=SLOW_START_S)
+        again = house.workers_listed()[0]
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        house.until(lambda: not alive(again))
+    with served(house) as (process, _):
+        house.until(lambda: any(map(alive, house.workers_listed())), within_s=SLOW_START_S)
+        worker = house.workers_listed()[0]
+        process.kill()
+        begun = time.monotonic()
+        house.until(lambda: not alive(worker))
+        assert time.monotonic() - begun < 15
