@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.cross_device_ncnn import measure_ncnn
+from benchmarks.cross_device_universal import measure_universal
 from benchmarks.energy_scores import measure_energy
 from benchmarks.known_spaces import measure_help, measure_nasflat, measure_ofa, tasks_with_tested_chips
 from benchmarks.protocols import HELP, NASFLAT
@@ -46,6 +47,8 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     result |= {name: found[name] for name in (*HELP, "ofa", "energy")}
     result["nasflat_fbnet"] = _nasflat(found)
     result["adapt_ms"] = max(found[name]["adapt_ms"] for name in (*HELP, "ofa"))
+    result["universal"] = found["universal"]
+    result |= {key: value for key, value in found["universal"].items() if key.startswith("pairs_per_s")}
     result["seconds"] = perf_counter() - started
     _show(result)
     return result
@@ -58,6 +61,7 @@ def parts(arguments: Arguments) -> list[tuple[str, Part]]:
     found: list[tuple[str, Part]] = [
         ("ncnn", partial(measure_ncnn, arguments.data, 1 if arguments.quick else NCNN_SEEDS, quick=arguments.quick))
     ]
+    found.append(("universal", partial(measure_universal, arguments.data, quick=arguments.quick)))
     found += [(task, partial(measure_help, arguments.data, task, seeds)) for task in HELP]
     found += [(task, partial(measure_nasflat, arguments.data, task, few)) for task in NASFLAT]
     found += [

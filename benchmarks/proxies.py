@@ -20,8 +20,8 @@ from benchmarks.report import Arguments, main, say
 from design.devices.catalogue import catalogue, find_device
 from design.encoding import FloatArray
 from predictors.ada_proxy import adapt, one_hot
+from predictors.costs import LATENCY
 from predictors.monotonicity import REUSE_FROM, RankMatrix, clusters, fisher_z, monotonicity, rank_matrix
-from predictors.predict import LATENCY
 from predictors.proxies import expected_measured, proxies
 from predictors.proxy_reference import SPACES, reference_latencies
 

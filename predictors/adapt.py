@@ -10,7 +10,7 @@ from design.encoding import EncodedDesigns, FloatArray
 from design.errors import BespokeError
 from predictors.adapted_column import Errors, adapt_column
 from predictors.cell_posterior import cell_posterior
-from predictors.costs import Costs, costs_of
+from predictors.costs import LATENCY, Costs, costs_of
 from predictors.descriptor import Descriptor
 from predictors.design_posterior import DesignPosterior, PosteriorMaker
 from predictors.deviations import Deviations
@@ -19,12 +19,14 @@ from predictors.measurement import Measurements
 from predictors.measurement_verdicts import (
     MeasurementVerdict,
 )
+from predictors.ncnn_posterior import ncnn_posterior
 from predictors.power_effects import PowerEffects
 from predictors.predictor import Estimates
+from predictors.universal import UniversalLatency
 
 DEFAULT_ENERGY_MODEL = "horowitz"
 VERSION = "1"
-MAKERS: tuple[PosteriorMaker, ...] = (cell_posterior,)
+MAKERS: tuple[PosteriorMaker, ...] = (cell_posterior, ncnn_posterior)
 """Asked in turn for designs that they know better than the general form; the first that answers counts."""
 _LEAST_RANKED = 3
 
@@ -69,7 +71,8 @@ class Adaptation:
 
     def latency_ms(self, designs: EncodedDesigns, costs: Costs) -> Estimates:
         """Latency of N designs, given their costs before any measurement."""
-        found = _moved(costs.latency_ms, self.latency, costs.traits)
+        widening = costs.model.weights.widening(self.latency_count)
+        found = _moved(costs.latency_ms, self.latency, costs.traits, widening)
         open_ = np.ones(len(designs), dtype=bool)
         for own in self.posteriors:
             index = np.flatnonzero(open_ & own.answers(designs))
@@ -86,12 +89,12 @@ class Adaptation:
         return costs.energy_mj(latency_ms) if self.energy is None else self.energy.energy_mj(costs, latency_ms)
 
 
-def _moved(prior: Estimates, deviations: Deviations | None, traits: FloatArray) -> Estimates:
-    """Estimates after the deviation of the device."""
+def _moved(prior: Estimates, deviations: Deviations | None, traits: FloatArray, widening: float = 1.0) -> Estimates:
+    """Estimates after the deviation of the device; the spread is widened by what chips left out showed."""
     if deviations is None:
         return prior
     mean, variance = deviations.predict(traits)
-    return Estimates(median=prior.median * np.exp(mean), spread=np.sqrt(variance), scale="log")
+    return Estimates(median=prior.median * np.exp(mean), spread=widening * np.sqrt(variance), scale="log")
 
 
 def adapt(
@@ -100,6 +103,7 @@ def adapt(
     *,
     energy_model: str = DEFAULT_ENERGY_MODEL,
     power: PowerEffects | None = None,
+    model: UniversalLatency = LATENCY,
 ) -> Adaptation:
     """What n measurements say of a device.
 
@@ -111,12 +115,13 @@ def adapt(
         measurements: n >= 0.
         energy_model: That energies are predicted under.
         power: How kinds of devices deviate from the closed form of energy; None = as shipped.
+        model: What predicts latency before the measurements.
 
     Raises:
         UnknownName: No such energy model.
     """
     designs, nothing = measurements.designs, np.full(len(measurements), np.nan)
-    costs = costs_of(designs, device, energy_model, power)
+    costs = costs_of(designs, device, energy_model, power, model)
     timed, metered = measurements.latency_index, measurements.energy_index
     made = [maker(device, measurements) for maker in MAKERS] if len(timed) else []
     posteriors = tuple(one for one in made if one is not None)

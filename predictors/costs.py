@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from design.encoding import EncodedDesigns, FloatArray
 from predictors.call_energy import CallEnergy, call_energy
 from predictors.descriptor import Descriptor
-from predictors.design_traits import TRAITS, design_traits
+from predictors.design_traits import design_traits
 from predictors.deviations import DeviationPrior
 from predictors.energy import find_energy_model
-from predictors.layer_terms import PARTS
 from predictors.power import LayerEnergies, layer_energies
 from predictors.power_effects import PowerEffects, PowerPrior, learned_energy, shipped_power_effects
 from predictors.predictor import Estimates
-from predictors.roofline import LOW_BIT_SPREAD, LayerTimes, latency, layer_times
+from predictors.roofline import LayerTimes
+from predictors.universal import LatencyParts, UniversalLatency
 
-SHARE_VARIANCE, SLOPE_VARIANCE, NOISE = 0.1, 0.004, 0.012
-"""Variances of log latency: of a part that takes all the time, per unit of log size, and of one measurement."""
-_LEAST_LEVEL = 0.25
+LATENCY = UniversalLatency()
 
 
 @dataclass(frozen=True)
@@ -29,17 +25,28 @@ class Costs:
     """N designs on one device.
 
     Attributes:
-        times, energies: Of each distinct row.
-        latency_ms: N, before any measurement.
+        model: What predicts latency.
+        latency: Of layers and designs, before any measurement.
+        energies: Of each distinct row, over the time of the roofline.
         power: How kinds of devices deviate from the closed form of energy; None = as shipped.
     """
 
     designs: EncodedDesigns
     device: Descriptor
-    times: LayerTimes
+    model: UniversalLatency
+    latency: LatencyParts
     energies: LayerEnergies
-    latency_ms: Estimates
     power: PowerEffects | None = None
+
+    @property
+    def times(self) -> LayerTimes:
+        """Of each distinct row, by the roofline."""
+        return self.latency.times
+
+    @property
+    def latency_ms(self) -> Estimates:
+        """N, before any measurement."""
+        return self.latency.estimates
 
     @cached_property
     def traits(self) -> FloatArray:
@@ -63,34 +70,32 @@ class Costs:
 
     @property
     def latency_prior(self) -> DeviationPrior:
-        """Of the log deviation of latency."""
-        return _prior(self.device.latency_spread)
-
-
-def _prior(spread: float) -> DeviationPrior:
-    """The level takes what the shares of time do not explain of the spread."""
-    variances = np.full(len(TRAITS), SLOPE_VARIANCE)
-    variances[1 : 1 + len(PARTS)] = SHARE_VARIANCE
-    variances[1 + len(PARTS)] = LOW_BIT_SPREAD**2
-    variances[0] = max(spread**2 - SHARE_VARIANCE / 2 - NOISE, _LEAST_LEVEL * spread**2)
-    return DeviationPrior(variances=variances, noise=NOISE)
+        """Of the log deviation of latency, learned on chips left out."""
+        learned = self.model.weights.variances
+        variances = learned[:-1].copy()
+        variances[0] *= self.device.latency_spread**2
+        return DeviationPrior(variances=variances, noise=float(learned[-1]))
 
 
 def costs_of(
-    designs: EncodedDesigns, device: Descriptor, energy_model: str, power: PowerEffects | None = None
+    designs: EncodedDesigns,
+    device: Descriptor,
+    energy_model: str,
+    power: PowerEffects | None = None,
+    model: UniversalLatency = LATENCY,
 ) -> Costs:
-    """Costs of N designs, closed form.
+    """Costs of N designs before any measurement.
 
     Args:
         designs: N.
         device: Where they run.
         energy_model: Name in `predictors.energy.ENERGY_MODELS`.
         power: How kinds of devices deviate from the closed form of energy; None = as shipped.
+        model: What predicts latency.
 
     Raises:
         UnknownName: No such energy model.
     """
-    rows = np.asfortranarray(designs.rows)  # columns in one piece
-    times = layer_times(rows, device)
-    energies = layer_energies(rows, device, find_energy_model(energy_model), times.total)
-    return Costs(designs, device, times, energies, latency(designs, times, device), power)
+    pricing, parts = find_energy_model(energy_model), model.parts(designs, device)
+    energies = layer_energies(designs.rows, device, pricing, parts.times.total)
+    return Costs(designs, device, model, parts, energies, power)

@@ -132,6 +132,15 @@ class LearnedLatency:
             raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
         return self.fallback.predict(designs, device, task)
 
+    def predict_with_likeness(self, designs: EncodedDesigns, device: Descriptor) -> tuple[Estimates, FloatArray]:
+        """Milliseconds per call of N designs on a CPU, and how like the networks fitted on each of them is, N.
+
+        Raises:
+            UnsupportedDevice: Not a CPU.
+        """
+        none = designs.take(np.zeros(0, dtype=np.int64))
+        return self.adapt(none, np.zeros(0), device).predict_with_likeness(designs, device)
+
     def adapt(self, designs: EncodedDesigns, latency_ms: FloatArray, device: Descriptor) -> AdaptedLatency:
         """The same predictor after M measurements on one device, in closed form.
 
@@ -162,7 +171,7 @@ class LearnedLatency:
         walk = self.weights.trees.fixed(facts.features)
         prior = _prior(self.weights, walk, distinct, width, facts, device.batch_size)
         found = posterior(prior.pairs, logs - prior.log_seconds, self.weights.variances)
-        return AdaptedLatency(self.weights, device, facts, walk, found, found.doubtful[group] > 0)
+        return AdaptedLatency(self.weights, device, facts, walk, found, group, prior.log_seconds)
 
 
 class AdaptedLatency:
@@ -170,6 +179,15 @@ class AdaptedLatency:
 
     Attributes:
         doubtful: M, measurements that the others contradict and that count for little.
+
+    Args:
+        weights: What was fitted.
+        device: What was measured.
+        facts: Of its CPU.
+        walk: Trees for this CPU.
+        found: What the D distinct designs measured say.
+        group: M, number of the design of each measurement.
+        log_seconds: D, of the designs before any measurement.
     """
 
     name = "learned-latency-adapted"
@@ -182,14 +200,27 @@ class AdaptedLatency:
         facts: CpuFacts,
         walk: TreeWalk,
         found: Posterior,
-        doubtful: NDArray[np.bool_],
+        group: IntArray,
+        log_seconds: FloatArray,
     ) -> None:
         self._weights, self._walk, self._facts, self._device = weights, walk, facts, device
-        self._posterior = found
-        self.doubtful = doubtful
+        self._posterior, self._group, self._log_seconds = found, group, log_seconds
+        self.doubtful: NDArray[np.bool_] = found.doubtful[group] > 0
+
+    def left_out_ms(self) -> FloatArray:
+        """What the other designs say of each measurement, M, in closed form."""
+        return np.asarray(1e3 * np.exp(self._log_seconds + self._posterior.left_out()))[self._group]
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task) -> Estimates:
         """Milliseconds per call of N designs on the device that was measured.
+
+        Raises:
+            UnsupportedDevice: Another device or setting than the one measured.
+        """
+        return self.predict_with_likeness(designs, device)[0]
+
+    def predict_with_likeness(self, designs: EncodedDesigns, device: Descriptor) -> tuple[Estimates, FloatArray]:
+        """The same, and how like the networks fitted on each design is (1: one of them), N.
 
         Raises:
             UnsupportedDevice: Another device or setting than the one measured.
@@ -202,7 +233,8 @@ class AdaptedLatency:
         count = len(self._posterior.measured)
         added = _added_variance(device) if count == 0 else 0.0
         spread = np.sqrt(variance + added) * weights.widening(count)
-        return Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
+        found = Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
+        return found, prior.pairs.traits.nearest
 
     def layer_seconds(self, designs: EncodedDesigns) -> FloatArray:
         """Seconds of every distinct layer by the layer model alone, R; scale them to a design's prediction."""

@@ -38,24 +38,20 @@ _LANES, _POSITIONS = 8.0, 16.0
 _CONV_OTHER, _FC, _GEMM = 2, 5, 6
 _KINDS = {Op.CONV: _CONV_OTHER, Op.DECONV: _CONV_OTHER, Op.FC: _FC, Op.ATTENTION: _GEMM}
 _CATEGORY_OF_OP = np.array([-1, *(_KINDS.get(op, -1) for op in OPS)])
-_CLASS_OF_OP = np.array([0, *(3 if op in _KINDS else 1 if op in _HEAVY else 2 if op in _LIGHT else 0 for op in OPS)])
+CLASS_OF_OP = np.array([0, *(3 if op in _KINDS else 1 if op in _HEAVY else 2 if op in _LIGHT else 0 for op in OPS)])
 
 
 def categories(rows: FloatArray) -> IntArray:
     """Index into CATEGORIES of each row (R), -1 without multiply-adds."""
     op = rows[:, Column.OP].astype(np.int64)
     kind = _CATEGORY_OF_OP[op]
-    conv = np.flatnonzero(kind == _CONV_OTHER)
-    own = rows[conv]
-    high, wide = own[:, Column.KERNEL_HEIGHT], own[:, Column.KERNEL_WIDTH]
-    plain = op[conv] == 1 + OPS.index(Op.CONV)
-    cases = [
-        plain & (own[:, Column.DEPTHWISE] > 0),
-        plain & (own[:, Column.GROUPS] > 1),
-        (high == 1) & (wide == 1),
-        plain & (high == 3) & (wide == 3) & (own[:, Column.STRIDE] == 1),
-    ]
-    kind[conv] = np.select(cases, [3, 4, 0, 1], default=_CONV_OTHER)
+    high, wide = rows[:, Column.KERNEL_HEIGHT], rows[:, Column.KERNEL_WIDTH]
+    conv, plain = kind == _CONV_OTHER, op == 1 + OPS.index(Op.CONV)
+    square = conv & plain & (high == 3) & (wide == 3) & (rows[:, Column.STRIDE] == 1)
+    kind[square] = 1
+    kind[conv & (high == 1) & (wide == 1)] = 0
+    kind[conv & plain & (rows[:, Column.GROUPS] > 1)] = 4
+    kind[conv & plain & (rows[:, Column.DEPTHWISE] > 0)] = 3
     return np.where((kind == _FC) & (rows[:, Column.OUT_POSITIONS] > 1), _GEMM, kind)
 
 
@@ -100,7 +96,7 @@ def row_terms(rows: FloatArray, width: IntArray, facts: CpuFacts, batch: int = 1
     terms[index, first + 3] = macs * _POSITIONS / np.maximum(rows[index, Column.OUT_POSITIONS], 1)
     real = rows[:, Column.OP] > 0
     moved = _moved(rows, facts)
-    group = _CLASS_OF_OP[rows[:, Column.OP].astype(np.int64)]
+    group = CLASS_OF_OP[rows[:, Column.OP].astype(np.int64)]
     every = np.arange(len(rows))
     memory = 1e9 * facts.bandwidth_gbps
     terms[every, _VECTOR + group] = real * batch * moved / (1e9 * facts.clock_ghz * facts.vector_bits / 8)
@@ -122,7 +118,7 @@ def row_seconds(rows: FloatArray, width: IntArray, facts: CpuFacts, prices: Floa
         batch: Pictures per call.
     """
     kind, integer = categories(rows), quantized(rows, width)
-    group = _CLASS_OF_OP[rows[:, Column.OP].astype(np.int64)]
+    group = CLASS_OF_OP[rows[:, Column.OP].astype(np.int64)]
     moved, memory = batch * _moved(rows, facts), 1e9 * facts.bandwidth_gbps
     vector = prices[_VECTOR + group] / (1e9 * facts.clock_ghz * facts.vector_bits / 8)
     spilled = prices[_CACHE + group] / (1 + 1e3 * facts.cache_kb * batch / moved) / memory

@@ -13,15 +13,14 @@ from design.prediction import AccuracyBasis, LayerCost, Prediction
 from design.task import Task
 from predictors.accuracy import accuracy_predictor
 from predictors.adapt import DEFAULT_ENERGY_MODEL, Adaptation, OtherDevice
-from predictors.costs import Costs, costs_of
+from predictors.costs import LATENCY, Costs, costs_of
 from predictors.descriptor import Descriptor
 from predictors.energy import find_energy_model
 from predictors.memory import WorkingMemory, peak_memory_bytes
 from predictors.power_effects import LEARNED_ENERGY, shipped_power_effects
 from predictors.predictor import Estimates
-from predictors.roofline import BOUNDS, RooflineLatency
+from predictors.roofline import BOUNDS
 
-LATENCY = RooflineLatency()
 MEMORY = WorkingMemory()
 _TINY = 1e-30
 
@@ -160,11 +159,11 @@ def explain(
 
 def _layer_costs(design: Design, costs: Costs, found: Predictions) -> tuple[LayerCost, ...]:
     """The part of each (pruned) layer, in execution order, scaled so that the parts add up to the prediction."""
-    designs, times = costs.designs, costs.times
+    designs, total = costs.designs, costs.latency.row_seconds
     rows = designs.row_ids[0]
-    total, bound, size = times.total, times.bound, model_bytes_per_row(designs.rows)
+    bound, size = costs.times.bound, model_bytes_per_row(designs.rows)
     latency = total * (found.latency_ms.median[0] / max(float(total[rows].sum()), _TINY))
-    energy = costs.energies.total + costs.device.static_w * (1e-3 * latency - total)
+    energy = costs.energies.total + costs.device.static_w * (1e-3 * latency - costs.times.total)
     energy = energy * (found.energy_mj.median[0] / max(float(energy[rows].sum()), _TINY))
     full = {layer.name: layer.out_channels for layer in design.architecture.layers}
     found_costs = []

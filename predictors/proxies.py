@@ -23,8 +23,8 @@ from scipy.special import ndtr
 from design.device import DeviceProfile
 from design.devices.catalogue import catalogue, find_device
 from design.encoding import FloatArray
+from predictors.costs import LATENCY
 from predictors.monotonicity import REUSE_FROM, RankMatrix, Verdict, fisher_z, monotonicity, rank_interval
-from predictors.predict import LATENCY
 from predictors.predictor import INTERVAL_COVERAGE, Predictor
 from predictors.proxy_front import equivalent_limit
 from predictors.proxy_reference import SPACES, ReferenceLatencies, bound_shares, reference_latencies

@@ -146,6 +146,14 @@ class Posterior:
         second = self.weights @ (np.stack(variances) + np.stack(means) ** 2)
         return np.asarray(mean), np.asarray(second - mean**2)
 
+    def left_out(self) -> FloatArray:
+        """Log deviation that the other measurements say of each, M, in closed form."""
+        means = []
+        for factor, solved in zip(self.factors, self.solved, strict=True):
+            inverse = np.linalg.inv(factor)
+            means.append(factor @ solved - (inverse.T @ solved) / (inverse**2).sum(axis=0))
+        return np.asarray(self.weights @ np.stack(means))
+
 
 def _doubts(covariance: FloatArray, noise: float, deviation: FloatArray) -> FloatArray:
     """Variance added to measurements that all others contradict, M; the worst first, at most a third of them."""

@@ -104,7 +104,7 @@ def executed_width(rows: FloatArray, device: Descriptor) -> IntArray:
     return np.asarray(executed_table(device.supported_bits).max(axis=0)[precision_index(rows)])
 
 
-def _seconds_per_mac(width: IntArray, device: Descriptor) -> FloatArray:
+def seconds_per_mac(width: IntArray, device: Descriptor) -> FloatArray:
     """Seconds per multiply-accumulate of each row at the peak of the width it computes at."""
     seconds = np.zeros(_SIDE)
     for bits in BITS:
@@ -193,7 +193,7 @@ def layer_times(rows: FloatArray, device: Descriptor) -> LayerTimes:
         pools = is_pool(rows)
         macs = np.where(pools, pool_macs(rows), macs)
         width = np.where(pools, _pool_width(rows, device), width)
-    products = macs * _shape_factor(rows, width, device) * _seconds_per_mac(width, device)
+    products = macs * _shape_factor(rows, width, device) * seconds_per_mac(width, device)
     elementwise = rows[:, Column.OUT_ELEMENTS] * elementwise_operations_per_row(rows) / vector_rate
     separate = (rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION]
     kernels = 1.0 + device.eager * separate

@@ -19,7 +19,7 @@ from predictors.predict import predict
 from predictors.predictor import Estimates
 from predictors.proxies import LEAST_MEASURED, KnownDevice, Proxy, proxies
 from predictors.proxy_reference import SPACES, bound_shares, reference_designs
-from predictors.roofline import RooflineLatency
+from predictors.universal import UniversalLatency
 
 TARGET = "raspberry-pi-4"
 
@@ -99,7 +99,7 @@ class Reversed:
     name, version = "reversed", "1"
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task) -> Estimates:
-        plain = RooflineLatency().predict(designs, device, task)
+        plain = UniversalLatency().predict(designs, device, task)
         return Estimates(median=1 / plain.median, spread=plain.spread, scale="log")
 
 

@@ -1,0 +1,125 @@
+"""Work terms: the amounts of work in each layer that the price model gives a price to, on any kind of device.
+
+A layer's time is a sum of terms, amount x price. Amounts are seconds at nominal speed, from the Descriptor alone:
+
+    compute    MACs x (1, 8 / in_c, 8 / out_c, 16 / positions) / peak, apart by category, for floats and for integers
+    serial     products behind one another in one output / 1 GHz: what small layers cost wide devices
+    elements   bytes in and out / cache bandwidth, and the part that leaves the cache / memory bandwidth, by class
+    weights    bytes / memory bandwidth
+    windows    pool windows / peak
+    overhead   launches of layers with weights, of others, of batch norms and activations that run apart
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from design.encoding import OPS, Column, EncodedDesigns, FloatArray, IntArray
+from design.layer import Op
+from predictors.descriptor import Descriptor
+from predictors.layer_terms import CATEGORIES, CLASS_OF_OP, CLASSES, SHAPES, categories, quantized
+from predictors.roofline import executed_width, moved_bytes_per_row, off_chip_share, seconds_per_mac
+
+COMPUTE = len(CATEGORIES) * SHAPES
+SERIAL = 2 * COMPUTE
+ELEMENTS = SERIAL + 1
+SPILLED = ELEMENTS + len(CLASSES)
+WEIGHTS = SPILLED + len(CLASSES)
+WINDOWS = WEIGHTS + 1
+OVERHEAD = WINDOWS + 1
+TERMS = OVERHEAD + 3
+_LANES, _POSITIONS, _SERIAL_S = 8.0, 16.0, 1e-9
+_FLATTEN = 1 + OPS.index(Op.FLATTEN)
+_POOLS = (1 + OPS.index(Op.POOL_MAX), 1 + OPS.index(Op.POOL_AVERAGE))
+
+
+def work_terms(rows: FloatArray, device: Descriptor) -> FloatArray:
+    """Amounts of every distinct layer on one device, R x TERMS, in seconds at nominal speed per call."""
+    terms = np.zeros((len(rows), TERMS))
+    kind, width, batch = categories(rows), executed_width(rows, device), device.batch_size
+    op = rows[:, Column.OP].astype(np.int64)
+    weighted, real = kind >= 0, (op > 0) & (op != _FLATTEN)
+    index = np.flatnonzero(weighted)
+    own = rows[index]
+    groups = np.maximum(own[:, Column.GROUPS], 1)
+    integer = quantized(own, width[index]).astype(np.int64)
+    macs = batch * own[:, Column.MACS] * seconds_per_mac(width[index], device)
+    into = np.maximum(own[:, Column.IN_CHANNELS] / groups, 1)
+    padded = np.ceil(into / device.binary_lanes) * device.binary_lanes / into
+    macs = macs * np.where(width[index] == 1, padded, 1.0)
+    first = kind[index] * SHAPES + COMPUTE * integer
+    terms[index, first] = macs
+    terms[index, first + 1] = macs * _LANES / own[:, Column.IN_CHANNELS]
+    terms[index, first + 2] = macs * _LANES / own[:, Column.OUT_CHANNELS]
+    terms[index, first + 3] = macs * _POSITIONS / np.maximum(batch * own[:, Column.OUT_POSITIONS], 1)
+    terms[index, SERIAL] = _SERIAL_S * own[:, Column.MACS] / np.maximum(own[:, Column.OUT_ELEMENTS], 1)
+    weights, moved = moved_bytes_per_row(rows, device)
+    group, every = CLASS_OF_OP[op], np.arange(len(rows))
+    terms[every, ELEMENTS + group] = real * moved / device.cache_bytes_per_second
+    spilled = off_chip_share(weights + moved, device) * moved
+    terms[every, SPILLED + group] = real * spilled / device.memory_bytes_per_second
+    terms[:, WEIGHTS] = real * weights / device.memory_bytes_per_second
+    window = np.isin(op, _POOLS) * rows[:, Column.KERNEL_HEIGHT] * rows[:, Column.KERNEL_WIDTH]
+    terms[:, WINDOWS] = batch * window * rows[:, Column.OUT_ELEMENTS] / device.macs_per_second[device.float_bits]
+    apart = device.eager * ((rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION])
+    terms[:, OVERHEAD] = weighted * device.launch_overhead_s
+    terms[:, OVERHEAD + 1] = (real & ~weighted) * device.launch_overhead_s
+    terms[:, OVERHEAD + 2] = real * apart * device.launch_overhead_s
+    return terms
+
+
+def design_terms(designs: EncodedDesigns, device: Descriptor) -> FloatArray:
+    """Amounts of whole designs, N x TERMS."""
+    terms = work_terms(designs.rows, device)
+    return np.stack([terms[ids].sum(axis=0) for ids in designs.row_ids])
+
+
+def part_of_terms() -> IntArray:
+    """Index into `layer_terms.PARTS` of each term, TERMS."""
+    compute = np.concatenate([np.repeat(np.arange(len(CATEGORIES)), SHAPES), np.full(COMPUTE, 7)])
+    return np.concatenate([compute, [11], [8, 8, 8, 9] * 2, [10], [8], [11, 11, 11]])
+
+
+def priced_seconds(rows: FloatArray, device: Descriptor, prices: FloatArray) -> FloatArray:
+    """Seconds of every distinct layer, R: what `work_terms(...) @ prices` gives, without the zeros in between.
+
+    Args:
+        rows: R x Column.
+        device: Where they run.
+        prices: TERMS, of `PriceModel.prices`.
+    """
+    kind, width, batch = categories(rows), executed_width(rows, device), device.batch_size
+    op = rows[:, Column.OP].astype(np.int64)
+    weighted, memory = kind >= 0, device.memory_bytes_per_second
+    weights, moved = moved_bytes_per_row(rows, device)
+    group = CLASS_OF_OP[op]
+    seconds = off_chip_share(weights + moved, device)
+    seconds *= (prices[SPILLED:WEIGHTS] / memory)[group]
+    seconds += (prices[ELEMENTS:SPILLED] / device.cache_bytes_per_second)[group]
+    seconds *= moved
+    seconds += weights * (prices[WEIGHTS] / memory)
+    seconds += device.launch_overhead_s * np.where(weighted, prices[OVERHEAD], prices[OVERHEAD + 1])
+    if device.eager:
+        apart = (rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION]
+        seconds += device.launch_overhead_s * prices[OVERHEAD + 2] * apart
+    seconds *= (op > 0) & (op != _FLATTEN)
+    pools = np.flatnonzero((op == _POOLS[0]) | (op == _POOLS[1]))
+    window = rows[pools, Column.KERNEL_HEIGHT] * rows[pools, Column.KERNEL_WIDTH] * rows[pools, Column.OUT_ELEMENTS]
+    seconds[pools] += batch * window * (prices[WINDOWS] / device.macs_per_second[device.float_bits])
+    low = (width > 0) & (width <= 8)
+    price = prices[:SERIAL].reshape(-1, SHAPES).T
+    code = np.where(weighted, kind + len(CATEGORIES) * low, 0)
+    per_mac = price[3][code] * _POSITIONS / np.maximum(batch * rows[:, Column.OUT_POSITIONS], 1)
+    per_mac += price[2][code] * _LANES / np.maximum(rows[:, Column.OUT_CHANNELS], 1)
+    per_mac += price[1][code] * _LANES / np.maximum(rows[:, Column.IN_CHANNELS], 1)
+    per_mac += price[0][code]
+    per_mac *= seconds_per_mac(width, device)
+    per_mac *= batch
+    binary = np.flatnonzero(width == 1)
+    own = np.maximum(rows[binary, Column.IN_CHANNELS] / np.maximum(rows[binary, Column.GROUPS], 1), 1)
+    per_mac[binary] *= np.ceil(own / device.binary_lanes) * device.binary_lanes / own
+    per_mac += _SERIAL_S * prices[SERIAL] / np.maximum(rows[:, Column.OUT_ELEMENTS], 1)
+    per_mac *= rows[:, Column.MACS]
+    per_mac *= weighted
+    seconds += per_mac
+    return np.asarray(seconds)
