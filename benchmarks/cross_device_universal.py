@@ -92,8 +92,8 @@ def measure_universal(folder: Path, *, quick: bool) -> dict[str, Any]:
     for number in range(folds):
         weights = fit_universal(data.take(np.flatnonzero(fold != number)))
         for place in np.flatnonzero(fold == number):
-            _device(left_out(devices[place], weights.prices, weights.share), weights, tallies)
-        say(f"universal: fold {number + 1} of {folds}, share {weights.share:g}")
+            _device(left_out(devices[place], weights.prices, weights.shares), weights, tallies)
+        say(f"universal: fold {number + 1} of {folds}")
     found: dict[str, Any] = defaultdict(dict)
     for (group, count), tally in tallies.items():
         found[group][count] = tally.scores()

@@ -20,7 +20,7 @@ from predictors.design_traits import TRAITS, design_traits
 from predictors.deviations import DeviationPrior, condition
 from predictors.fit_price_model import PriceOptions, Timings, family_folds, fit_price_model, timings
 from predictors.layer_terms import PARTS
-from predictors.price_model import PriceModel
+from predictors.price_model import RUNTIMES, PriceModel
 from predictors.random_effects import NORMAL_90
 from predictors.roofline import layer_times
 from predictors.storage import WEIGHTS
@@ -29,9 +29,11 @@ from predictors.universal import UniversalLatency
 from predictors.universal_weights import FORM, KIND, UniversalWeights
 from predictors.work_terms import priced_seconds
 
-SEED, INNER_FOLDS = 0, 4
+SEED, INNER_FOLDS = 0, 6
 OPTIONS = PriceOptions()
-SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+LEAST_GAIN = 0.02
+"""A runtime class has a share of its own where that lowers its error on left-out chips by this part."""
 CALIBRATION_COUNTS = (0, 1, 3, 10, 20)
 COVERAGE = 0.9
 NOT_COUNTED = ("ncnn_cpu",)
@@ -67,9 +69,9 @@ def mean_log_seconds(prices: PriceModel, one: TimedDevice, share: float) -> Floa
     return np.asarray(np.log(one.designs.total(mixed)))
 
 
-def left_out(one: TimedDevice, prices: PriceModel, share: float) -> LeftOut:
+def left_out(one: TimedDevice, prices: PriceModel, shares: FloatArray) -> LeftOut:
     """Deviations of one device from a mean that has not seen it."""
-    weights = UniversalWeights(prices=prices, share=share, variances=START, counts=np.zeros(1), widenings=np.ones(1))
+    weights = UniversalWeights(prices=prices, shares=shares, variances=START, counts=np.zeros(1), widenings=np.ones(1))
     found = UniversalLatency(weights).mean_parts(one.designs, one.device)
     return LeftOut(
         one=one,
@@ -79,18 +81,27 @@ def left_out(one: TimedDevice, prices: PriceModel, share: float) -> LeftOut:
     )
 
 
-def _choose_share(data: Timings, fold: IntArray, models: Sequence[PriceModel]) -> float:
-    """The share with the least median error of left-out chips, mean over groups of tables."""
+def _choose_shares(data: Timings, fold: IntArray, models: Sequence[PriceModel]) -> FloatArray:
+    """Share of the price model for each runtime class, RUNTIMES, by the median errors of left-out chips.
 
-    def error(share: float) -> float:
-        by_group: dict[str, list[FloatArray]] = {}
-        for number, one in enumerate(data.devices):
-            if one.group not in NOT_COUNTED:
-                away = mean_log_seconds(models[fold[number]], one, share) - np.log(1e-3 * one.latency_ms)
-                by_group.setdefault(one.group, []).append(np.abs(away))
-        return float(np.mean([np.median(np.concatenate(found)) for found in by_group.values()]))
-
-    return min(SHARES, key=error)
+    One share for all classes (mean over groups of tables), and one of its own where a class gains by it.
+    """
+    errors: dict[tuple[int, str], list[FloatArray]] = {}
+    for number, one in enumerate(data.devices):
+        truth = np.log(1e-3 * one.latency_ms)
+        away = [np.abs(mean_log_seconds(models[fold[number]], one, share) - truth) for share in SHARES]
+        errors.setdefault((int(data.runtime[number]), one.group), []).append(np.stack(away))
+    medians = {key: np.median(np.concatenate(own, axis=1), axis=1) for key, own in errors.items()}
+    every = np.mean([own for (_, group), own in medians.items() if group not in NOT_COUNTED], axis=0)
+    common = int(np.argmin(every))
+    shares = np.full(len(RUNTIMES), SHARES[common])
+    for runtime in range(len(RUNTIMES)):
+        groups = [own for (number, _), own in medians.items() if number == runtime]
+        if groups:
+            mean = np.mean(groups, axis=0)
+            best = int(np.argmin(mean))
+            shares[runtime] = SHARES[best if mean[best] < (1 - LEAST_GAIN) * mean[common] else common]
+    return shares
 
 
 def fit_deviations(found: Sequence[LeftOut]) -> FloatArray:
@@ -177,14 +188,14 @@ def fit_universal(data: Timings, *, seed: int = SEED, say: Callable[[str], None]
     for number in range(INNER_FOLDS):
         models.append(fit_price_model(data.take(np.flatnonzero(fold != number)), OPTIONS))
         tell(f"universal latency: inner fold {number + 1} of {INNER_FOLDS}")
-    share = _choose_share(data, fold, models)
-    found = [left_out(one, models[own], share) for one, own in zip(data.devices, fold, strict=True)]
+    shares = _choose_shares(data, fold, models)
+    found = [left_out(one, models[own], shares) for one, own in zip(data.devices, fold, strict=True)]
     variances = fit_deviations(found)
     factors = widenings(found, variances)
-    tell(f"universal latency: share {share:g}, widenings {np.round(factors, 2).tolist()}")
+    tell(f"universal latency: shares {shares.tolist()}, widenings {np.round(factors, 2).tolist()}")
     return UniversalWeights(
         prices=fit_price_model(data, OPTIONS),
-        share=share,
+        shares=shares,
         variances=variances,
         counts=np.array(CALIBRATION_COUNTS, dtype=np.float64),
         widenings=factors,
@@ -202,8 +213,8 @@ _CARD = """# Model card: universal latency
 Fitted by `python -m predictors.fit_universal --data DIR` on {pairs} timings of {devices} devices with their settings
 ({families} chip families): {groups}. Up to 300 networks are drawn from each device of the large tables, seed {seed}.
 
-The mean of a layer is price model ^ {share:g} x roofline ^ {rest:g}; the share was chosen on chip families left out of
-every table ({folds} folds). Penalties: {options}.
+The mean of a layer is price model ^ share x roofline ^ (1 - share). Shares were chosen on chip families left out of
+every table ({folds} folds): {shares}. Penalties: {options}.
 
 Factors on the spread after {counts} measurements, so that 90 % intervals hold 90 % on families left out: {widenings}.
 Standard deviations of log time of a device around its prediction: {deviations} (level in units of the spread that the
@@ -213,8 +224,8 @@ The shipped weights have seen every device of the tables: a score of theirs on t
 `benchmarks.cross_device` (key `universal`) fits anew without the chips it scores.
 
 Limits: the runtime is told from its name in ten classes; frameworks on x86, compiled GPU code, FPGA, NPU and analytic
-models rest on one to four chips each, and single layers of low precision on two. Binary layers were never fitted: they
-follow the binary rate of the descriptor.
+models rest on one to four chips each, and low precision on one simulated accelerator. Binary layers were never
+fitted: they follow the binary rate of the descriptor.
 """
 
 
@@ -242,8 +253,7 @@ def fit_universal_weights(data: Path, out: Path, progress: Callable[[str], None]
         families=len({one.family for one in devices}),
         groups=", ".join(f"{name} {count}" for name, count in counted.items()),
         seed=SEED,
-        share=weights.share,
-        rest=1 - weights.share,
+        shares=", ".join(f"{name} {share:g}" for name, share in zip(RUNTIMES, weights.shares, strict=True)),
         folds=INNER_FOLDS,
         options=repr(OPTIONS),
         counts=", ".join(f"{count:g}" for count in weights.counts),

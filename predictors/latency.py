@@ -125,21 +125,22 @@ class LearnedLatency:
             UnsupportedDevice: Not a CPU, and no fallback.
         """
         if self.supports(device):
-            nothing = np.zeros(0)
-            none = designs.take(np.zeros(0, dtype=np.int64))
-            return self.adapt(none, nothing, device).predict(designs, device, task)
+            return self.unmeasured(designs, device).predict(designs, device, task)
         if self.fallback is None:
             raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
         return self.fallback.predict(designs, device, task)
 
-    def predict_with_likeness(self, designs: EncodedDesigns, device: Descriptor) -> tuple[Estimates, FloatArray]:
-        """Milliseconds per call of N designs on a CPU, and how like the networks fitted on each of them is, N.
+    def unmeasured(self, designs: EncodedDesigns, device: Descriptor) -> AdaptedLatency:
+        """The predictor of one CPU before any measurement; `designs` are any.
 
         Raises:
             UnsupportedDevice: Not a CPU.
         """
-        none = designs.take(np.zeros(0, dtype=np.int64))
-        return self.adapt(none, np.zeros(0), device).predict_with_likeness(designs, device)
+        return self.adapt(designs.take(np.zeros(0, dtype=np.int64)), np.zeros(0), device)
+
+    def likeness(self, designs: EncodedDesigns, device: Descriptor) -> FloatArray:
+        """How like the networks fitted on each design is (1: one of them), N."""
+        return self.weights.effects.traits(network_features(designs, executed_width(designs.rows, device))).nearest
 
     def adapt(self, designs: EncodedDesigns, latency_ms: FloatArray, device: Descriptor) -> AdaptedLatency:
         """The same predictor after M measurements on one device, in closed form.
@@ -211,16 +212,8 @@ class AdaptedLatency:
         """What the other designs say of each measurement, M, in closed form."""
         return np.asarray(1e3 * np.exp(self._log_seconds + self._posterior.left_out()))[self._group]
 
-    def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task) -> Estimates:
+    def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task | None) -> Estimates:
         """Milliseconds per call of N designs on the device that was measured.
-
-        Raises:
-            UnsupportedDevice: Another device or setting than the one measured.
-        """
-        return self.predict_with_likeness(designs, device)[0]
-
-    def predict_with_likeness(self, designs: EncodedDesigns, device: Descriptor) -> tuple[Estimates, FloatArray]:
-        """The same, and how like the networks fitted on each design is (1: one of them), N.
 
         Raises:
             UnsupportedDevice: Another device or setting than the one measured.
@@ -233,8 +226,7 @@ class AdaptedLatency:
         count = len(self._posterior.measured)
         added = _added_variance(device) if count == 0 else 0.0
         spread = np.sqrt(variance + added) * weights.widening(count)
-        found = Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
-        return found, prior.pairs.traits.nearest
+        return Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
 
     def layer_seconds(self, designs: EncodedDesigns) -> FloatArray:
         """Seconds of every distinct layer by the layer model alone, R; scale them to a design's prediction."""

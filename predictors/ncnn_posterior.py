@@ -38,7 +38,7 @@ class NcnnPosterior:
 
     def latency_ms(self, designs: EncodedDesigns) -> Estimates:
         """Of N designs."""
-        return self._adapted.predict_with_likeness(designs, self._device)[0]
+        return self._adapted.predict(designs, self._device, None)
 
 
 def ncnn_posterior(device: Descriptor, measurements: Measurements) -> NcnnPosterior | None:

@@ -21,6 +21,7 @@ from predictors.descriptor import Descriptor
 from predictors.latency import LearnedLatency
 from predictors.latency_weights import KIND, load_latency_weights
 from predictors.predictor import Estimates
+from predictors.price_model import runtime_class
 from predictors.roofline import LOW_BIT_SPREAD, LayerTimes, executed_width, layer_times
 from predictors.storage import WEIGHTS
 from predictors.universal_weights import UniversalWeights, shipped_weights
@@ -28,6 +29,8 @@ from predictors.work_terms import priced_seconds
 
 KNOWN_MACS = (30e6, 120e6)
 """Networks of the ncnn timings are larger than the first; from the second on only likeness counts."""
+_LEAST_LIKENESS = 0.25
+"""Squared; networks further from all of the timings are not asked about."""
 _TINY = 1e-30
 
 
@@ -79,8 +82,11 @@ class UniversalLatency:
     def row_seconds(self, rows: FloatArray, device: Descriptor, times: LayerTimes) -> FloatArray:
         """Seconds of every distinct row, R; `times` as of the roofline."""
         weights = self.weights
+        share = float(weights.shares[runtime_class(device)])
+        if share == 0:
+            return times.total
         priced = priced_seconds(rows, device, weights.prices.prices(device))
-        return np.asarray(np.maximum(priced, _TINY) ** weights.share * times.total ** (1 - weights.share))
+        return np.asarray(np.maximum(priced, _TINY) ** share * times.total ** (1 - share))
 
     def mean_parts(self, designs: EncodedDesigns, device: Descriptor) -> LatencyParts:
         """Latency of N designs as the sum of their layers alone, whatever the runtime."""
@@ -132,10 +138,14 @@ def ncnn_weight(designs: EncodedDesigns, device: Descriptor) -> tuple[FloatArray
     macs = np.log(np.maximum(designs.total(designs.rows[:, Column.MACS]), 1.0))
     low, high = np.log(KNOWN_MACS)
     weight = np.clip((macs - low) / (high - low), 0.0, 1.0)
-    known = np.flatnonzero(weight > 0)
+    large = np.flatnonzero(weight > 0)
     median, spread = np.ones(len(designs)), np.ones(len(designs))
+    if len(large):
+        likeness = ncnn_latency().likeness(designs.take(large), device)
+        weight[large] *= np.clip((likeness**2 - _LEAST_LIKENESS) / (1 - _LEAST_LIKENESS), 0.0, 1.0)
+    known = np.flatnonzero(weight > 0)
     if len(known):
-        found, nearest = ncnn_latency().predict_with_likeness(designs.take(known), device)
-        weight[known] *= nearest**2
+        near = designs.take(known)
+        found = ncnn_latency().unmeasured(near, device).predict(near, device, None)
         median[known], spread[known] = found.median, found.spread
     return weight, Estimates(median=median, spread=spread, scale="log")

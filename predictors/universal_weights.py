@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from design.encoding import FloatArray
 from predictors.design_traits import TRAITS
-from predictors.price_model import SHAPES_OF_ARRAYS, PriceModel
+from predictors.price_model import RUNTIMES, SHAPES_OF_ARRAYS, PriceModel
 from predictors.storage import WEIGHTS, InvalidWeights, Weights, load_weights, save_weights
 
 KIND, FORM = "universal-latency", "1"
@@ -25,13 +25,13 @@ class UniversalWeights:
 
     Attributes:
         prices: Of the work terms.
-        share: Of the price model in the mean with the roofline (logs, layer by layer).
+        shares: RUNTIMES, of the price model in the mean with the roofline (logs, layer by layer).
         variances: TRAITS + 1, of the deviations of a device: level in units of its squared spread, traits, noise.
         counts, widenings: Factors on the spread after so many measurements, from chips left out.
     """
 
     prices: PriceModel
-    share: float
+    shares: FloatArray
     variances: FloatArray
     counts: FloatArray
     widenings: FloatArray
@@ -43,7 +43,7 @@ class UniversalWeights:
     def save(self, path: Path, facts: Mapping[str, str]) -> None:
         """Write to a safetensors file, with what the fit wants to be known."""
         arrays: dict[str, NDArray[np.generic]] = {
-            "share": np.array([self.share]),
+            "shares": self.shares,
             "variances": self.variances,
             "counts": self.counts,
             "widenings": self.widenings,
@@ -62,7 +62,7 @@ def load_universal_weights(path: Path) -> UniversalWeights:
     stored = load_weights(path, kind=KIND, version=FORM)
     arrays = {name: np.asarray(tensor.numpy(), dtype=np.float64) for name, tensor in stored.tensors.items()}
     expected = {f"prices.{name}": shape for name, shape in SHAPES_OF_ARRAYS.items()}
-    expected |= {"share": (1,), "variances": (len(TRAITS) + 1,)}
+    expected |= {"shares": (len(RUNTIMES),), "variances": (len(TRAITS) + 1,)}
     for name, shape in expected.items():
         array = arrays.get(name)
         if array is None or array.shape != shape or not np.isfinite(array).all():
@@ -73,7 +73,7 @@ def load_universal_weights(path: Path) -> UniversalWeights:
         raise InvalidWeights(f"{path.name} must hold as many finite widenings as counts", "others")
     return UniversalWeights(
         prices=PriceModel.of({name: arrays[f"prices.{name}"] for name in SHAPES_OF_ARRAYS}),
-        share=float(arrays["share"][0]),
+        shares=arrays["shares"],
         variances=arrays["variances"],
         counts=counts,
         widenings=widenings,

@@ -146,7 +146,8 @@ def test_energies_without_latencies_agree_with_a_dense_gaussian_process() -> Non
     found = adapt(OWN, measured(energy, None)).energy
     assert found is not None
     costs = costs_of(DESIGNS, OWN, "horowitz")
-    call, prior, time = costs.call_energy, costs.power_prior, costs.latency_prior
+    call = costs.call_energy.lasting(1e-3 * costs.latency_ms.median, OWN, found.log_level)
+    prior, time = costs.power_prior, costs.latency_prior
     follow = call.time_share[:, None] * costs.traits
     covariance = call.traits @ prior.covariance @ call.traits.T + (follow * time.variances) @ follow.T
     deviation = np.log(energy / (1e3 * call.total)) - call.traits @ prior.mean

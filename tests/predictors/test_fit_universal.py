@@ -49,7 +49,7 @@ def test_two_fits_are_equal() -> None:
 def test_measurements_narrow_the_error_on_a_device_left_out() -> None:
     devices = timed_devices()
     found = fit_universal(timings(devices[1:]))
-    own = left_out(devices[0], found.prices, found.share)
+    own = left_out(devices[0], found.prices, found.shares)
     errors = []
     for count in (0, 10):
         mean, _, rest = adapted(own, found.variances, count, draw=0)
@@ -65,7 +65,7 @@ def test_weights_are_stored_and_read_back(tmp_path: Path) -> None:
     found = load_universal_weights(path)
     np.testing.assert_array_equal(found.prices.offsets, weights().prices.offsets)
     np.testing.assert_array_equal(found.variances, weights().variances)
-    assert found.share == weights().share
+    np.testing.assert_array_equal(found.shares, weights().shares)
     assert [found.widening(count) for count in (0, 5, 50)] == [weights().widening(count) for count in (0, 5, 50)]
 
 

@@ -12,6 +12,7 @@ from design.encoding import Column, encode_designs
 from design.task import find_task
 from design.zoo import find_network
 from predictors.descriptor import describe
+from predictors.price_model import RUNTIMES, runtime_class
 from predictors.roofline import layer_times
 from predictors.universal import KNOWN_MACS, UniversalLatency, ncnn_latency, ncnn_weight
 from predictors.universal_weights import shipped_weights
@@ -25,9 +26,11 @@ def test_a_layer_is_the_mean_of_price_model_and_roofline_in_logs() -> None:
     device, designs = describe(find_device("pixel-2")), cells(3)
     times = layer_times(designs.rows, device)
     both = MODEL.row_seconds(designs.rows, device, times)
-    share = shipped_weights().share
+    share = shipped_weights().shares[runtime_class(device)]
     priced, closed = (
-        UniversalLatency(replace(shipped_weights(), share=own)).row_seconds(designs.rows, device, times)
+        UniversalLatency(replace(shipped_weights(), shares=np.full(len(RUNTIMES), own))).row_seconds(
+            designs.rows, device, times
+        )
         for own in (1.0, 0.0)
     )
     here = times.total > 0
