@@ -31,9 +31,9 @@ from predictors.work_terms import priced_seconds
 
 SEED, INNER_FOLDS = 0, 6
 OPTIONS = PriceOptions()
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-LEAST_GAIN = 0.02
-"""A runtime class has a share of its own where that lowers its error on left-out chips by this part."""
+SHARES = (0.4, 0.5, 0.6, 0.7, 0.8)
+LEAST_GAIN, LEAST_FAMILIES = 0.1, 3
+"""A runtime class of so many chip families has a share of its own where that lowers its error by this part."""
 CALIBRATION_COUNTS = (0, 1, 3, 10, 20)
 COVERAGE = 0.9
 NOT_COUNTED = ("ncnn_cpu",)
@@ -97,7 +97,8 @@ def _choose_shares(data: Timings, fold: IntArray, models: Sequence[PriceModel]) 
     shares = np.full(len(RUNTIMES), SHARES[common])
     for runtime in range(len(RUNTIMES)):
         groups = [own for (number, _), own in medians.items() if number == runtime]
-        if groups:
+        families = {one.family for one, own in zip(data.devices, data.runtime, strict=True) if own == runtime}
+        if len(families) >= LEAST_FAMILIES:
             mean = np.mean(groups, axis=0)
             best = int(np.argmin(mean))
             shares[runtime] = SHARES[best if mean[best] < (1 - LEAST_GAIN) * mean[common] else common]

@@ -35,6 +35,8 @@ RUNTIMES = (
     "analytic",
 )
 """Classes of runtimes: what a device is programmed with says as much as its peak."""
+INTEGERS_KNOWN = ("ncnn", "mcu", "accelerator", "analytic")
+"""Classes with integer timings; in others integers run at their peak with the efficiency of floats."""
 FEATURES = (
     "log_peak",
     "log_memory",
@@ -95,6 +97,8 @@ START = np.array(
 )
 """Where fitting starts and what it is pulled to: a third of the peak, depthwise an eighth, shape effects of .37."""
 _MOST = 20.0
+_TUNED = ("ncnn", "larq")
+"""Runtimes of fused layers with kernels written for the core."""
 
 
 def _base_matrix() -> FloatArray:
@@ -155,7 +159,7 @@ def runtime_class(device: Descriptor) -> int:
         return RUNTIMES.index("framework_gpu" if device.eager else name)
     if kind is not DeviceKind.CPU:
         return RUNTIMES.index("accelerator")
-    if text.startswith("ncnn"):
+    if text.startswith(_TUNED):
         return RUNTIMES.index("ncnn")
     if "onnx" in text:
         return RUNTIMES.index("onnxruntime")
@@ -209,8 +213,12 @@ class PriceModel:
     def prices(self, device: Descriptor) -> FloatArray:
         """Factor of each term, TERMS."""
         z = np.clip((device_features(device) - self.mean) / self.deviation, -3, 3)
-        own = self.offsets[runtime_class(device)] + z @ self.slopes
-        return np.asarray(np.exp(np.clip(BASE_MATRIX @ self.base + GROUP_MATRIX @ own, -_MOST, _MOST)))
+        runtime = runtime_class(device)
+        own = self.offsets[runtime] + z @ self.slopes
+        prices = np.exp(np.clip(BASE_MATRIX @ self.base + GROUP_MATRIX @ own, -_MOST, _MOST))
+        if RUNTIMES[runtime] not in INTEGERS_KNOWN:
+            prices[COMPUTE : 2 * COMPUTE] = prices[:COMPUTE]
+        return np.asarray(prices)
 
     def arrays(self) -> dict[str, FloatArray]:
         """What is stored."""

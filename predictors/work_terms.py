@@ -2,7 +2,8 @@
 
 A layer's time is a sum of terms, amount x price. Amounts are seconds at nominal speed, from the Descriptor alone:
 
-    compute    MACs x (1, 8 / in_c, 8 / out_c, 16 / positions) / peak, apart by category, for floats and for integers
+    compute    MACs x (1, 8 / in_c, 8 / out_c, 16 / positions) / peak, apart by category, for floats and for integers;
+               binary layers count as floats: their rate is defined against fp32 at equal efficiency
     serial     products behind one another in one output / 1 GHz: what small layers cost wide devices
     elements   bytes in and out / cache bandwidth, and the part that leaves the cache / memory bandwidth, by class
     weights    bytes / memory bandwidth
@@ -42,7 +43,7 @@ def work_terms(rows: FloatArray, device: Descriptor) -> FloatArray:
     index = np.flatnonzero(weighted)
     own = rows[index]
     groups = np.maximum(own[:, Column.GROUPS], 1)
-    integer = quantized(own, width[index]).astype(np.int64)
+    integer = (quantized(own, width[index]) > 0) & (width[index] > 1)
     macs = batch * own[:, Column.MACS] * seconds_per_mac(width[index], device)
     into = np.maximum(own[:, Column.IN_CHANNELS] / groups, 1)
     padded = np.ceil(into / device.binary_lanes) * device.binary_lanes / into
@@ -106,7 +107,7 @@ def priced_seconds(rows: FloatArray, device: Descriptor, prices: FloatArray) -> 
     pools = np.flatnonzero((op == _POOLS[0]) | (op == _POOLS[1]))
     window = rows[pools, Column.KERNEL_HEIGHT] * rows[pools, Column.KERNEL_WIDTH] * rows[pools, Column.OUT_ELEMENTS]
     seconds[pools] += batch * window * (prices[WINDOWS] / device.macs_per_second[device.float_bits])
-    low = (width > 0) & (width <= 8)
+    low = (width > 1) & (width <= 8)
     price = prices[:SERIAL].reshape(-1, SHAPES).T
     code = np.where(weighted, kind + len(CATEGORIES) * low, 0)
     per_mac = price[3][code] * _POSITIONS / np.maximum(batch * rows[:, Column.OUT_POSITIONS], 1)

@@ -1,4 +1,4 @@
-"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour`, on the same library."""
+"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour | fit`, on the same library."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
 from service.cli_measured import measure, proxies
 from service.documents import complaints, load_device, load_subject
+from service.fit_commands import fit_app
 from service.jobs.commands import app as jobs_app
 from service.keys.commands import app as keys_app
 from service.measured_files import adaptation_from
@@ -42,6 +43,7 @@ INFEASIBLE = 3
 """Exit status of `bespoke design` where no design keeps every limit."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(fit_app, name="fit")
 
 Device = Annotated[str, typer.Option(help="Catalogue id, id@setting, or a profile file (.json, .toml).")]
 TaskName = Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")]
