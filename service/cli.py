@@ -1,4 +1,4 @@
-"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour | fit`, on the same library."""
+"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour | fit`, on one library."""
 
 from __future__ import annotations
 
