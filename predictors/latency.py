@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from design.device import DeviceKind
-from design.encoding import EncodedDesigns, FloatArray, IntArray
+from design.encoding import COLUMNS, EncodedDesigns, FloatArray, IntArray
 from design.errors import BespokeError
 from design.task import Task
 from predictors.cpu_facts import CpuFacts, cpu_facts
@@ -125,18 +125,21 @@ class LearnedLatency:
             UnsupportedDevice: Not a CPU, and no fallback.
         """
         if self.supports(device):
-            return self.unmeasured(designs, device).predict(designs, device, task)
+            return self.unmeasured(device).predict(designs, device, task)
         if self.fallback is None:
             raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
         return self.fallback.predict(designs, device, task)
 
-    def unmeasured(self, designs: EncodedDesigns, device: Descriptor) -> AdaptedLatency:
-        """The predictor of one CPU before any measurement; `designs` are any.
+    def unmeasured(self, device: Descriptor) -> AdaptedLatency:
+        """The predictor of one CPU before any measurement.
 
         Raises:
             UnsupportedDevice: Not a CPU.
         """
-        return self.adapt(designs.take(np.zeros(0, dtype=np.int64)), np.zeros(0), device)
+        nothing = EncodedDesigns(
+            rows=np.zeros((1, COLUMNS)), row_ids=np.zeros((0, 1), dtype=np.int64), peak_activation_bytes=np.zeros(0)
+        )
+        return self.adapt(nothing, np.zeros(0), device)
 
     def likeness(self, designs: EncodedDesigns, device: Descriptor) -> FloatArray:
         """How like the networks fitted on each design is (1: one of them), N."""

@@ -4,21 +4,21 @@
 
 Two views of each layer, equally additive: prices fitted on every measured table, and the closed form that knows none.
 On CPUs that run ncnn, networks like those of its public timings follow the model fitted on these (`LearnedLatency`):
-log latency moves towards it by how near a network is, and not at all below some ten million multiply-adds.
+log latency moves towards it by how near a network is, and not at all below sixty million multiply-adds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
-from design.device import DeviceKind
+from design.device import DeviceKind, DeviceProfile
 from design.encoding import Column, EncodedDesigns, FloatArray
 from design.task import Task
-from predictors.descriptor import Descriptor
-from predictors.latency import LearnedLatency
+from predictors.descriptor import Descriptor, describe
+from predictors.latency import AdaptedLatency, LearnedLatency
 from predictors.latency_weights import KIND, load_latency_weights
 from predictors.predictor import Estimates
 from predictors.price_model import runtime_class
@@ -27,8 +27,8 @@ from predictors.storage import WEIGHTS
 from predictors.universal_weights import UniversalWeights, shipped_weights
 from predictors.work_terms import priced_seconds
 
-KNOWN_MACS = (30e6, 120e6)
-"""Networks of the ncnn timings are larger than the first; from the second on only likeness counts."""
+KNOWN_MACS = (60e6, 200e6)
+"""Nearly all networks of the ncnn timings are larger than the first; from the second on only likeness counts."""
 _LEAST_LIKENESS = 0.25
 """Squared; networks further from all of the timings are not asked about."""
 _TINY = 1e-30
@@ -38,6 +38,12 @@ _TINY = 1e-30
 def ncnn_latency() -> LearnedLatency:
     """The shipped model of CPUs under ncnn."""
     return LearnedLatency(load_latency_weights(WEIGHTS / f"{KIND}.safetensors"))
+
+
+@lru_cache(maxsize=256)
+def _ncnn_on(profile: DeviceProfile) -> AdaptedLatency:
+    """The same for one device, ready to predict."""
+    return ncnn_latency().unmeasured(describe(profile))
 
 
 def runs_ncnn(device: Descriptor) -> bool:
@@ -146,6 +152,6 @@ def ncnn_weight(designs: EncodedDesigns, device: Descriptor) -> tuple[FloatArray
     known = np.flatnonzero(weight > 0)
     if len(known):
         near = designs.take(known)
-        found = ncnn_latency().unmeasured(near, device).predict(near, device, None)
+        found = _ncnn_on(device.profile).predict(near, device, None)
         median[known], spread[known] = found.median, found.spread
     return weight, Estimates(median=median, spread=spread, scale="log")
