@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -67,17 +69,33 @@ def stored_results(folder: Path) -> dict[str, Result]:
 
 
 def run(job: Job, places: Places) -> Result:
-    """The result of a job: stored, or trained now on one thread (going on from a checkpoint) and stored."""
+    """The result of a job: stored, or trained now on one thread (going on from a checkpoint) and stored.
+
+    Where another process trains the same, this one waits for it.
+    """
     torch.set_num_threads(1)
     design = design_of(job.network, job.variant, job.significant)
     digest = job.digest(design)
-    stored = stored_results(places.results).get(digest)
-    if stored is not None:
-        return stored
+    folder = places.cache / digest[:16]
+    with alone(folder):
+        stored = stored_results(places.results).get(digest)
+        return _trained(job, design, digest, folder, places) if stored is None else stored
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes; the lock goes with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places) -> Result:
+    """Train, test and keep."""
     commit = _commit()
     data = read_data(places.data, job.limit)
     module = build(design, seed=job.seed)
-    folder = places.cache / digest[:16]
     fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
     batches = Batches(_test(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 import benchmarks.hybrid
 from benchmarks.hybrid_figure import draw
 from benchmarks.hybrid_recipe import Job
-from benchmarks.hybrid_runs import Places, read_data, run, stored_results
+from benchmarks.hybrid_runs import Places, alone, read_data, run, stored_results
 from benchmarks.hybrid_table import table
 from benchmarks.hybrid_throughput import throughput
 from benchmarks.hybrid_variants import (
@@ -76,8 +77,22 @@ def test_a_run_is_trained_once_and_kept(folder: Path, tmp_path: Path) -> None:
     before = files[0].stat().st_mtime_ns
     assert run(job(PLAIN), places) == result
     assert [one.stat().st_mtime_ns for one in places.results.iterdir()] == [before]
-    assert [one.name for one in places.cache.rglob("*") if one.is_file()] == ["weights.safetensors"]
+    assert {one.name for one in places.cache.rglob("*") if one.is_file()} == {"lock", "weights.safetensors"}
     assert list(stored_results(places.results)) == [job(PLAIN).digest(design_of("resnet20", PLAIN))]
+
+
+def test_a_second_process_waits_and_takes_the_result(folder: Path, tmp_path: Path) -> None:
+    places = Places(data=folder, results=tmp_path, cache=tmp_path / "cache")
+    digest = job("binary").digest(design_of("resnet20", "binary"))
+    found: list[object] = []
+    waiting = Thread(target=lambda: found.append(run(job("binary"), places)))
+    with alone(places.cache / digest[:16]):
+        waiting.start()
+        waiting.join(timeout=0.3)
+        assert waiting.is_alive()
+        (tmp_path / "one.json").write_text(json.dumps({"format": 1, "digest": digest}))
+    waiting.join(timeout=30)
+    assert found == [{"format": 1, "digest": digest}]
 
 
 def test_settings_and_design_make_a_run() -> None:
