@@ -9,6 +9,7 @@ printed rows; all under `derived` are derived from a formula or simulated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ def adapted(
         latency_ms=table.latency_ms[seen] if timed else np.full(len(seen), np.nan),
         energy_mj=table.energy_mj[seen],
     )
-    found = adapt(device, given, power=power, model=model)
+    found = replace(
+        adapt(device, given, power=power, model=model), posteriors=()
+    )  # these have seen devices scored here
     return found.energy_mj(costs, found.latency_ms(costs.designs, costs))
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.energy_scores import adapted
+from benchmarks.energy_scores import adapted, unseen_latency
 from benchmarks.known_spaces import trimmed
 from benchmarks.protocols import HELP
 from benchmarks.report import say
 from benchmarks.scores import rank_correlation
-from design.device import DeviceProfile
-from design.devices.catalogue import catalogue
+from design.devices.catalogue import CatalogueDevice, catalogue
 from design.encoding import FloatArray, IntArray
 from predictors.adapt import DEFAULT_ENERGY_MODEL
 from predictors.costs import costs_of
@@ -76,35 +75,34 @@ def nb201_points(folder: Path, seeds: int) -> Iterator[Points]:
         ops = stored["ops"].astype(np.int64)
     assert protocol.pool is not None
     assert protocol.queries is not None
+    model = unseen_latency(folder, {_device("nb201", name).family for name in protocol.targets})
     for name in protocol.targets:
         latency = table.row(name)
         pool, query = trimmed(protocol.pool, latency), trimmed(protocol.queries, latency)
-        device = describe(_profile("nb201", name))
-        found = costs_of(cells(ops[query], "cifar10", device.profile), device, DEFAULT_ENERGY_MODEL).latency_ms
+        own = _device("nb201", name)
+        device = describe(own.profile(own.tables["nb201"][name]))
+        designs = cells(ops[query], "cifar10", device.profile)
+        found = costs_of(designs, device, DEFAULT_ENERGY_MODEL, model=model).latency_ms
         low, high = found.interval()
         yield _points("nb201", name, 0, latency[query], found.median, low, high)
         for count in COUNTS[1:]:
             for seed in range(seeds):
                 drawn = np.random.default_rng(seed).choice(pool, count, replace=False)
                 features = table.features.take(np.concatenate([drawn, query]))
-                own = np.arange(count)
-                got = known.posterior(features, own, latency[drawn], np.arange(count, len(features)))
+                first = np.arange(count)
+                got = known.posterior(features, first, latency[drawn], np.arange(count, len(features)))
                 half = NORMAL_90 * np.sqrt(got.variance_ms2)
                 yield _points("nb201", name, count, latency[query], got.mean_ms, got.mean_ms - half, got.mean_ms + half)
         say(f"nb201 {name} done")
 
 
-def _profile(table: str, row: str) -> DeviceProfile:
-    """Profile of the device of a table's row.
+def _device(table: str, row: str) -> CatalogueDevice:
+    """The device of a table's row.
 
     Raises:
         StopIteration: No device of the catalogue has that row.
     """
-    return next(
-        device.profile(device.tables[table][row])
-        for device in catalogue().values()
-        if row in device.tables.get(table, {})
-    )
+    return next(device for device in catalogue().values() if row in device.tables.get(table, {}))
 
 
 def ncnn_points(folder: Path, seeds: int) -> Iterator[Points]:
@@ -144,6 +142,7 @@ def energy_points(folder: Path, seeds: int) -> Iterator[Points]:
     training = read_energy_tables(folder, pi5=False)
     drawn = np.sort(np.random.default_rng(0).permutation(15625)[:_DERIVED_CELLS])
     tables = [read_pi5(folder), *read_mlperf_tiny(folder), *read_derived(folder, drawn), read_bitfusion(folder, 8)]
+    model = unseen_latency(folder, {table.family for table in tables})
     for family in dict.fromkeys(table.family for table in tables):
         power, _ = fit_energy([table for table in training if table.family != family])
         for table in (table for table in tables if table.family == family):
@@ -154,7 +153,7 @@ def energy_points(folder: Path, seeds: int) -> Iterator[Points]:
                 for seed in range(seeds if count else 1):
                     order = np.random.default_rng(seed).permutation(len(table))
                     seen, rest = order[:count], order[count:]
-                    found = adapted(table, device, seen, rest, power)
+                    found = adapted(table, device, seen, rest, power, model=model)
                     low, high = found.interval()
                     yield _points("energy", _energy_name(table), count, table.energy_mj[rest], found.median, low, high)
     say("energy done")
