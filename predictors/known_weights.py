@@ -172,6 +172,7 @@ nothing. Intervals are widened until 90 % of left-out devices' networks lie insi
 
 Limits: whole-millisecond clocks (four phones) bound what any predictor reaches there. One measurement fixes the scale,
 the shape then comes from the known devices. A quarter of the measurements at most is set aside when contradicting the
-others. Nothing is known of other input sizes, runtimes that remove dead edges apart from those in the tables, or
-energy.
+others. Nothing is known of other input sizes, or of energy but its ranks and its level after measurements. Intervals
+count the variance of noise twice (`mixture.NOISE_MARGIN`). The weights of NAS-Bench-201 also hold the official order of
+cells and the first cell of each function: tables that copy values between cells of one function are told by it.
 """
