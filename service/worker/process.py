@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from design.errors import BespokeError
 from service.worker.logs import StepLog
 
 LONGEST_LINE = 1 << 20
@@ -24,6 +25,10 @@ _SECRETS = ("BESPOKE_DATABASE_URL", "PGPASSWORD")
 
 Json = dict[str, Any]
 Listen = Callable[[Json], Awaitable[None]]
+
+
+class TooLong(BespokeError):
+    """A trainer said too much at once."""
 
 
 class Why(Enum):
@@ -106,7 +111,7 @@ async def _heard(trainer: Process, log: StepLog, listen: Listen) -> int:
     assert errors is not None
 
     async def reports() -> None:
-        while line := await output.readline():
+        while line := await _line(output):
             with suppress(ValueError):
                 said = json.loads(line)
                 if isinstance(said, dict):
@@ -131,6 +136,13 @@ async def _heard(trainer: Process, log: StepLog, listen: Listen) -> int:
         readers.cancel()
         ended.cancel()
         await asyncio.gather(readers, ended, return_exceptions=True)
+
+
+async def _line(output: asyncio.StreamReader) -> bytes:
+    try:
+        return await output.readline()
+    except ValueError as error:
+        raise TooLong(f"a report must have at most {LONGEST_LINE:,} bytes", "a longer one") from error
 
 
 def _kill_group(trainer: Process) -> None:

@@ -94,7 +94,7 @@ class Worker:
         while not self.stop.wait(self.settings.heartbeat_s):
             try:
                 presence.beat()
-            except AWAY as error:
+            except (*AWAY, DBAPIError) as error:
                 _say_away(error)
                 continue
             if time.time() - last > self.settings.dead_after_s / 2:
@@ -115,6 +115,8 @@ class Worker:
                     forget(database)
             except (*AWAY, DBAPIError) as error:
                 _say_away(error)
+            except Exception:  # nobody else would look after the dead
+                structlog.get_logger().exception("detector")
 
     def _end(self, runner: Runner, own: engine.Engine, queue: engine.Queue, name: str) -> None:
         """Let the present step end or put it down, then give its job to the others."""

@@ -81,10 +81,22 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'test.sqlite3'}"
 
 
+@pytest.fixture(scope="session")
+def engine_schema() -> Iterator[str]:
+    """Where the tests of this process keep the engine's tables in PostgreSQL."""
+    name = f"bespoke_engine_{secrets.token_hex(6)}"
+    yield name
+    if _postgres_fault() is None:
+        engine = create_engine(_postgres_url())
+        with engine.begin() as connection:
+            connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
+        engine.dispose()
+
+
 @pytest.fixture
-def house(database_url: str, tmp_path: Path) -> Iterator[House]:
+def house(database_url: str, tmp_path: Path, engine_schema: str) -> Iterator[House]:
     """A shared folder and both kinds of database for workers."""
-    with a_house(database_url, tmp_path) as found:
+    with a_house(database_url, tmp_path, engine_schema) as found:
         yield found
 
 
@@ -95,8 +107,8 @@ def sqlite_house(sqlite_url: str, tmp_path: Path) -> Iterator[House]:
 
 
 @pytest.fixture
-def postgres_house(tmp_path: Path) -> Iterator[House]:
-    with _throwaway_schema() as url, a_house(url, tmp_path) as found:
+def postgres_house(tmp_path: Path, engine_schema: str) -> Iterator[House]:
+    with _throwaway_schema() as url, a_house(url, tmp_path, engine_schema) as found:
         yield found
 
 

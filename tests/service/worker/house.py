@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import inspect, select, text
 
 from service.artifacts.store import Store
 from service.database import Database
@@ -153,37 +152,41 @@ def alive(pid: int) -> bool:
 
 
 @contextmanager
-def a_house(database_url: str, folder: Path) -> Iterator[House]:
-    """An empty database of that address with all tables, and no worker yet; everything is ended and removed after."""
-    schema = f"bespoke_engine_{secrets.token_hex(6)}"
+def a_house(database_url: str, folder: Path, schema: str = "dbos", **more: Any) -> Iterator[House]:
+    """An empty database of that address with all tables, and no worker yet.
+
+    At the end everything is stopped, and the tables of the engine are emptied but stay: they take seconds to make.
+    """
+    quick = {"database_idle_s": 1.5, "heartbeat_s": 0.2, "dead_after_s": 1.5, "poll_s": 0.1, "watch_s": 0.1}
     settings = Settings(
         database_url=database_url,
         data_folder=folder / "data",
         log_level="info",
         jobs=True,
         engine_schema=schema,
-        database_idle_s=1.5,
-        heartbeat_s=0.2,
-        dead_after_s=1.5,
-        poll_s=0.1,
-        watch_s=0.1,
         grace_s=0.3,
+        **quick | more,
     )
-    settings.data_folder.mkdir()
+    settings.data_folder.mkdir(parents=True)
     database = Database(settings)
     upgrade(database)
     engine.prepare(settings)
     found = House(settings=settings, database=database, queue=Queue(settings))
-    yield found
-    for worker in found.workers.values():
-        if worker.poll() is None:
-            with suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
-            worker.wait(10)
-    found.queue.close()
-    database.close()
-    if not database.embedded:
-        cleaner = create_engine(database_url)
-        with cleaner.begin() as connection:
-            connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
-        cleaner.dispose()
+    try:
+        yield found
+    finally:
+        for worker in found.workers.values():
+            if worker.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+                worker.wait(10)
+        found.queue.close()
+        if not database.embedded:
+            _empty(database, schema)
+        database.close()
+
+
+def _empty(database: Database, schema: str) -> None:
+    with database.connection() as connection:
+        names = set(inspect(connection).get_table_names(schema=schema)) - {"dbos_migrations"}
+        connection.execute(text(f"TRUNCATE {', '.join(f'{schema}.{name}' for name in names)} CASCADE"))

@@ -71,3 +71,16 @@ def _misbehave(how: str, folder: Path) -> None:
         sys.stdout.write("{}\n")
     if how == "talk":
         sys.stderr.write("x" * 99 + "\n")
+
+
+def say_too_much(job: Json, report: Report) -> Json:
+    """One line of two megabytes."""
+    del job
+    report.say({"x": "x" * (1 << 21)})
+    return {}
+
+
+def environment(job: Json, report: Report) -> Json:
+    """Names of the environment's variables."""
+    del job, report
+    return {"names": sorted(os.environ)}
