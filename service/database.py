@@ -62,6 +62,8 @@ class Database:
     def connection(self) -> Iterator[Connection]:
         """A connection within one writing transaction, for migrations."""
         with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
+            if not self.embedded:  # a migration on a busy machine may take its time
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield connection
 
     def ping(self) -> None:

@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -87,6 +87,7 @@ def add_handlers(app: FastAPI) -> None:
         HTTPException: _http,
         Busy: _busy,
         OperationalError: _database_busy,
+        InternalError: _database_busy,
         PoolTimeout: _database_busy,
     }
     for kind, handler in handlers.items():

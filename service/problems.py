@@ -43,6 +43,7 @@ TITLES: dict[str, str] = {
     "database-busy": "The database did not answer in time",
     "not-ready": "The service is not ready",
     "invalid-dataset": "The file does not hold a data set",
+    "dataset-in-use": "A job needs the data set",
     "name-taken": "The name is in use",
     "disk-full": "There is no room to store it",
     "too-many-jobs": "Too many jobs wait and run",

@@ -45,6 +45,12 @@ def get_dataset(context: ContextDep, name: str) -> DatasetDocument:
     return operations.find(context, name)
 
 
+@router.delete("/{name}", name="delete", summary="Delete a data set", status_code=204, responses=responses(404, 409))
+def delete_dataset(context: ContextDep, name: str) -> None:
+    """By id or name; refused while a job that needs it has not ended."""
+    operations.remove(context, name)
+
+
 @router.post(
     "",
     name="create",

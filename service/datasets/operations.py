@@ -19,6 +19,7 @@ from service.datasets.pictures import Pictures, from_arrays, packed
 from service.datasets.schemas import DatasetDocument, DatasetRequest, Upload
 from service.idempotency import Once, Record, Reply
 from service.ids import new_id
+from service.jobs import repository as jobs
 from service.models import DatasetRow
 from service.problems import Fault, Refusal, not_found, shown
 
@@ -95,6 +96,26 @@ def listed(context: Context, limit: int, cursor: str | None) -> tuple[list[Datas
     with context.database.reading() as session:
         rows, after = repository.listed(session, limit, cursor)
         return [_document(row) for row in rows], after
+
+
+def remove(context: Context, name: str) -> None:
+    """Delete a data set, and its pictures unless something else has the same.
+
+    Raises:
+        Refusal: There is none, or a job needs it.
+    """
+    with context.database.writing() as session:
+        row = repository.find(session, name)
+        if row is None:
+            raise not_found("data set", name)
+        if repository.needed(session, row):
+            raise Refusal("dataset-in-use", 409, f"A job that has not ended needs the data set {shown(name)}.")
+        digest = row.digest
+        session.delete(row)
+        session.flush()
+        kept = digest in repository.digests(session) or jobs.artifact_of(session, digest) is not None
+    if not kept:
+        context.desk.store.remove(digest)
 
 
 def _register(

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from service.models import DatasetRow
+from service.jobs.states import UNFINISHED
+from service.models import DatasetRow, JobRow
 from service.paging import from_cursor, to_cursor
 
 PREFIX = "dst"
@@ -24,6 +25,13 @@ def find(session: Session, name: str) -> DatasetRow | None:
 def digests(session: Session) -> set[str]:
     """Digests of the pictures of all data sets."""
     return set(session.scalars(select(DatasetRow.digest)))
+
+
+def needed(session: Session, row: DatasetRow) -> bool:
+    """Whether a job that has not ended needs it."""
+    states = [state.value for state in UNFINISHED]
+    query = select(JobRow.id).where(JobRow.dataset == row.name, JobRow.state.in_(states)).limit(1)
+    return session.scalar(query) is not None
 
 
 def listed(session: Session, limit: int, cursor: str | None) -> tuple[Sequence[DatasetRow], str | None]:

@@ -86,19 +86,29 @@ async def follow_job(
 
 
 @router.post(
-    "/{job_id}/cancel", name="cancel", summary="Cancel a job", status_code=202, responses=responses(404, 409, 503)
+    "/{job_id}/cancel",
+    name="cancel",
+    summary="Cancel a job",
+    status_code=202,
+    response_model=JobDocument,
+    responses=responses(404, 409, 503),
 )
-def cancel_job(context: ContextDep, job_id: str) -> JobDocument:
+def cancel_job(context: ContextDep, once: OnceDep, job_id: str) -> Response:
     """Its trainer ends within a second; a second time changes nothing."""
-    return operations.cancel(context, job_id)
+    return operations.cancel(context, once, job_id)
 
 
 @router.post(
-    "/{job_id}/retry", name="retry", summary="Retry a job", status_code=202, responses=responses(404, 409, 503)
+    "/{job_id}/retry",
+    name="retry",
+    summary="Retry a job",
+    status_code=202,
+    response_model=JobDocument,
+    responses=responses(404, 409, 503),
 )
-def retry_job(context: ContextDep, job_id: str) -> JobDocument:
+def retry_job(context: ContextDep, once: OnceDep, job_id: str) -> Response:
     """A failed or cancelled job goes on behind its last finished step."""
-    return operations.retry(context, job_id)
+    return operations.retry(context, once, job_id)
 
 
 @router.get(

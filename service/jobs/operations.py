@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import Response
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from design.design import Design
@@ -32,6 +33,10 @@ from service.worker.logs import read_logs
 LOOK_AGAIN_S = "2"
 
 
+class Nothing(BaseModel):
+    """The body of a request without one."""
+
+
 def create(context: Context, once: Once, request: JobRequest) -> Response:
     """Store a job and put it into the queue, both or neither."""
 
@@ -55,8 +60,7 @@ def create(context: Context, once: Once, request: JobRequest) -> Response:
                 subject=_subject(design, dataset),
             )
             context.desk.queue.add(session, row.id, queue=row.queue, priority=row.priority)
-            document = _document(row)
-            reply = Reply(status=202, body=document.model_dump_json(), location=document.links.self)
+            reply = _reply(row)
             record(session, reply)
         return reply
 
@@ -84,39 +88,50 @@ def listed(
         return [_document(row) for row in rows], after
 
 
-def cancel(context: Context, job_id: str) -> JobDocument:
+def cancel(context: Context, once: Once, job_id: str) -> Response:
     """End a job; a cancelled one stays as it is.
 
     Raises:
         Refusal: There is none of that id, or it has ended otherwise.
     """
-    with context.database.writing() as session:
-        row = _row(repository.lock(session, job_id), job_id)
-        state = JobState(row.state)
-        if state in (JobState.SUCCEEDED, JobState.FAILED):
-            raise Refusal("job-ended", 409, f"The job has {state} already; there is nothing to cancel.")
-        if state is not JobState.CANCELLED:
-            repository.end(session, row, JobState.CANCELLED, EventKind.CANCELLED, {})
-        document = _document(row)
-    context.desk.queue.cancel(job_id)
-    return document
+
+    def work(record: Record) -> Reply:
+        with context.database.writing() as session:
+            row = _row(repository.lock(session, job_id), job_id)
+            state = JobState(row.state)
+            if state in (JobState.SUCCEEDED, JobState.FAILED):
+                raise Refusal("job-ended", 409, f"The job has {state} already; there is nothing to cancel.")
+            if state is not JobState.CANCELLED:
+                repository.end(session, row, JobState.CANCELLED, EventKind.CANCELLED, {})
+            reply = _reply(row)
+            record(session, reply)
+        context.desk.queue.cancel(job_id)
+        return reply
+
+    return once.answer(context, Nothing(), work)
 
 
-def retry(context: Context, job_id: str) -> JobDocument:
+def retry(context: Context, once: Once, job_id: str) -> Response:
     """Go on with a failed or cancelled job behind its last finished step.
 
     Raises:
         Refusal: There is none of that id, it has succeeded, or it has not ended.
     """
-    with context.database.writing() as session:
-        row = _row(repository.lock(session, job_id), job_id)
-        if JobState(row.state) not in (JobState.FAILED, JobState.CANCELLED):
-            raise Refusal("job-not-failed", 409, f"Only a failed or cancelled job can be retried; it is {row.state}.")
-        row.state, row.error, row.finished_at, row.strikes, row.step = JobState.QUEUED.value, None, None, 0, None
-        repository.append(session, row.id, EventKind.QUEUED, {"queue": row.queue, "retry": True})
-        document, steps_done, queue = _document(row), row.steps_done, row.queue
-    context.desk.queue.again(job_id, steps_done=steps_done, queue=queue)
-    return document
+
+    def work(record: Record) -> Reply:
+        with context.database.writing() as session:
+            row = _row(repository.lock(session, job_id), job_id)
+            if JobState(row.state) not in (JobState.FAILED, JobState.CANCELLED):
+                detail = f"Only a failed or cancelled job can be retried; this one is {row.state}."
+                raise Refusal("job-not-failed", 409, detail)
+            row.state, row.error, row.finished_at, row.strikes, row.step = JobState.QUEUED.value, None, None, 0, None
+            repository.append(session, row.id, EventKind.QUEUED, {"queue": row.queue, "retry": True})
+            reply, steps_done, queue = _reply(row), row.steps_done, row.queue
+            record(session, reply)
+        context.desk.queue.again(job_id, steps_done=steps_done, queue=queue)
+        return reply
+
+    return once.answer(context, Nothing(), work)
 
 
 def remove(context: Context, job_id: str) -> None:
@@ -212,6 +227,11 @@ def _document(row: JobRow) -> JobDocument:
     names = [name for name in JobDocument.model_fields if name not in ("links", "accelerator")]
     stored = {name: getattr(row, name) for name in names}
     return JobDocument.model_validate(stored | {"accelerator": row.queue, "links": links})
+
+
+def _reply(row: JobRow) -> Reply:
+    document = _document(row)
+    return Reply(status=202, body=document.model_dump_json(), location=document.links.self)
 
 
 def _artifact(row: ArtifactRow) -> ArtifactDocument:

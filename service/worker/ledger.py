@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -19,8 +19,8 @@ from service.jobs.states import EventKind, JobState
 from service.models import JobRow, now
 from service.worker.failures import failure
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
-"""Errors of a database that does not answer."""
+AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+"""Errors of a database that does not answer, or that gave a slow transaction up (psycopg calls that internal)."""
 PAUSE_S = 0.5
 Found = TypeVar("Found")
 

@@ -74,7 +74,10 @@ def die_with(parent: int, number: int = signal.SIGKILL) -> None:
     """Have the system signal this process when the thread that started it ends; end now if it has ended already.
 
     Processes that a step starts must do the same with their parent (`die_with(os.getppid())` first of all).
+    Linux alone can do this; elsewhere a trainer whose worker is killed runs on to its end, and what it says is lost.
     """
+    if sys.platform != "linux":
+        return
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -84,7 +87,8 @@ def die_with(parent: int, number: int = signal.SIGKILL) -> None:
 
 def limit_memory(megabytes: int) -> None:
     """Bound what this process may allocate (0 = not at all); files it maps do not count."""
-    Path("/proc/self/oom_score_adj").write_text(_KILL_ME_FIRST)
+    if sys.platform == "linux":
+        Path("/proc/self/oom_score_adj").write_text(_KILL_ME_FIRST)
     if megabytes:
         size = megabytes * _MEGABYTE
         resource.setrlimit(resource.RLIMIT_DATA, (size, size))

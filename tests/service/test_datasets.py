@@ -209,6 +209,15 @@ def test_data_sets_are_registered_listed_and_used(desk: TestClient, house: House
     desk.post("/v1/datasets?name=fitting", content=fitting, headers=NPZ).raise_for_status()
     job = desk.post("/v1/jobs", json={"design": design, "dataset": "fitting"}).raise_for_status().json()
     assert house.row(job["id"]).dataset == "fitting"
+    assert desk.delete("/v1/datasets/fitting").status_code == 409
+    desk.post(f"/v1/jobs/{job['id']}/cancel").raise_for_status()
+    assert desk.delete("/v1/datasets/fitting").status_code == 204
+    assert desk.get("/v1/datasets/fitting").status_code == 404
+    desk.post("/v1/datasets?name=twin", content=content, headers=ZIP).raise_for_status()
+    assert desk.delete("/v1/datasets/pets").status_code == 204
+    assert house.store().find(made["digest"]) is not None, "the twin has the same pictures"
+    assert desk.delete("/v1/datasets/twin").status_code == 204
+    assert house.store().find(made["digest"]) is None
 
 
 def test_bad_uploads_leave_nothing(desk: TestClient, house: House, serve: Serve, quick: Optimize) -> None:

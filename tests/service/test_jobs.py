@@ -153,8 +153,10 @@ def test_a_waiting_job_is_cancelled_retried_and_deleted(desk: TestClient, house:
         assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
     assert not house.queue.find([job["id"]])[job["id"]].active
     assert [kind for _, kind, _ in followed(desk.get(f"{own}/events"))] == ["queued", "cancelled"]
-    answer = desk.post(f"{own}/retry")
-    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    for _ in range(2):
+        answer = desk.post(f"{own}/retry", headers={"Idempotency-Key": "again"})
+        assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    assert answer.headers["idempotency-replayed"] == "true"
     assert house.queue.find([job["id"]])[job["id"]].active
     assert desk.post(f"{own}/retry").status_code == 409
     desk.post(f"{own}/cancel").raise_for_status()

@@ -157,7 +157,7 @@ def a_house(database_url: str, folder: Path, schema: str = "dbos", **more: Any) 
 
     At the end everything is stopped, and the tables of the engine are emptied but stay: they take seconds to make.
     """
-    quick = {"database_idle_s": 1.5, "heartbeat_s": 0.2, "dead_after_s": 1.5, "poll_s": 0.1, "watch_s": 0.1}
+    quick = {"database_idle_s": 4.0, "heartbeat_s": 0.2, "dead_after_s": 1.5, "poll_s": 0.1, "watch_s": 0.1}
     settings = Settings(
         database_url=database_url,
         data_folder=folder / "data",
