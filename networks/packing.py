@@ -68,7 +68,7 @@ def pack(network: Network, design: Design) -> bytes:
             "learned steps must have started before a network is packed", idle[0], "Run one batch through the network."
         )
     payload = b"".join(_written(network))
-    options = _changed_options(network.options)
+    options = options_to_text(network.options).encode()
     front = _FRONT.pack(MAGIC, VERSION, len(options), len(payload))
     digest = bytes.fromhex(design.digest)
     return front + _checksum(front, digest, options, payload) + digest + options + payload
@@ -237,19 +237,19 @@ def _opened(data: bytes, design: Design) -> tuple[BuildOptions, bytes]:
         raise InvalidArtefact(
             f"a packed network must be of the design {design.digest[:12]}", f"one of {digest.hex()[:12]}"
         )
-    return _options(options), payload
+    return options_from_text(options), payload
 
 
-def _changed_options(options: BuildOptions) -> bytes:
-    """Those that are not the default."""
+def options_to_text(options: BuildOptions) -> str:
+    """Those that are not the default, as JSON."""
     own, usual = asdict(options), asdict(DEFAULT)
     quantizers = {k: v for k, v in own.pop("quantizers").items() if v != usual["quantizers"][k]}
     changed = {k: v for k, v in own.items() if v != usual[k]} | ({"quantizers": quantizers} if quantizers else {})
-    return json.dumps(changed, separators=(",", ":"), sort_keys=True).encode()
+    return json.dumps(changed, separators=(",", ":"), sort_keys=True)
 
 
-def _options(written: bytes) -> BuildOptions:
-    """Undo `_changed_options`.
+def options_from_text(written: str | bytes) -> BuildOptions:
+    """Undo `options_to_text`.
 
     Raises:
         InvalidArtefact: Options that are not known.
