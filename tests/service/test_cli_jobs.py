@@ -13,9 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
 from service import cli
+from service.context import Optimize
 from service.database import Database
+from service.jobs.client import Client
+from service.jobs.commands import FAILED
 from service.keys.token import Token
 from service.settings import Settings
 from service.upgrade import current, newest
@@ -145,3 +149,41 @@ def test_a_killed_service_takes_its_worker_along(sqlite_house: House) -> None:
         worker = house.workers_listed()[0]
         process.kill()
         house.until(lambda: not alive(worker), within_s=SLOW_START_S)
+
+
+def test_jobs_are_started_listed_cancelled_and_retried_from_the_command_line(
+    sqlite_house: House,
+    serve: Callable[..., TestClient],
+    quick: Optimize,
+    typed: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = sqlite_house
+    settings = house.settings.model_dump(exclude={"database_url", "log_level"})
+    api = serve(house.settings.database_url, quick, **settings)
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        kept = ("content-type", "last-event-id")
+        headers = {name: value for name, value in request.headers.items() if name in kept}
+        answer = api.request(request.method, request.url.path, content=request.content, headers=headers)
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    def client(url: str, key: str | None) -> Client:
+        return Client(url, key, transport=httpx.MockTransport(forward))
+
+    monkeypatch.setattr("service.jobs.commands.Client", client)
+    design = api.post("/v1/designs", json={"device": "raspberry-pi-4", "task": "cifar10"}).json()["id"]
+    status, out, _ = typed("jobs", "start", design, "--seed", "7")
+    job_id = out.strip()
+    assert status == 0
+    assert house.row(job_id).options == {"seed": 7}
+    _, listed, _ = typed("jobs", "list")
+    assert job_id in listed
+    assert "queued" in listed
+    assert typed("jobs", "cancel", job_id)[1].strip() == "cancelled"
+    assert typed("jobs", "retry", job_id)[1].strip() == "queued"
+    typed("jobs", "cancel", job_id)
+    status, out, _ = typed("jobs", "follow", job_id)
+    assert (status, out.splitlines()[-1].endswith("cancelled")) == (FAILED, True)
+    status, _, err = typed("jobs", "start", "dsn_none")
+    assert (status, "must be the id of a stored design" in err) == (cli.BAD_REQUEST, True)

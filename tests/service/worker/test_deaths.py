@@ -179,3 +179,15 @@ def test_a_cancelled_job_ends_within_a_second_in_every_step(house: House) -> Non
         assert house.row(job_id).state == "cancelled"
     after = house.add()
     assert house.ended(after).state == "succeeded", "the worker goes on with other jobs"
+
+
+def test_a_job_that_takes_longer_than_it_may_ends(sqlite_house: House) -> None:
+    house = sqlite_house
+    house.start(job_hours=4 / 3_600)
+    job_id = house.add(**{"in": "train", "do": "wait"})
+    row = house.ended(job_id)
+    assert row.state == "failed", house.logs()
+    assert row.error is not None
+    assert (row.error["type"], row.error["step"]) == ("urn:bespoke:problem:out-of-time", "train")
+    assert row.spent_s >= 4
+    assert not alive(house.trace(job_id)[-1]["pid"])
