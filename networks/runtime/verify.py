@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from networks.runtime.session import logits, open_session
 
 TOLERANCE = 1e-4
 ACCURACY_TOLERANCE = 0.01
+DEVIATIONS = 2.0
+"""Of the difference of accuracies that chance explains."""
 CHECKED_PICTURES = 16
 """Pictures of a batch that layers are compared on."""
 
@@ -28,7 +31,7 @@ class VerifyOptions:
 
     Attributes:
         tolerance: Largest relative error of a layer, and of the logits of a picture.
-        accuracy_tolerance: Largest difference of accuracies, as a fraction.
+        accuracy_tolerance: Largest loss of accuracy, as a fraction, beside what chance explains.
     """
 
     tolerance: float = TOLERANCE
@@ -107,8 +110,9 @@ def verify(
         worst = largest if worst is None or largest.error > worst.error else worst
     if worst is None:
         raise ValueError("verify must be given at least one batch")
-    accuracies = seen.accuracies(test)
-    _compare_accuracies(accuracies, own.accuracy_tolerance)
+    found = seen.accuracies(test)
+    if found.pictures:
+        found.check(own.accuracy_tolerance)
     return Agreement(
         form=exported.kernels.form,
         pictures=seen.pictures,
@@ -118,9 +122,9 @@ def verify(
         logits_error=seen.largest,
         parted=seen.parted,
         same_class=seen.same / seen.pictures,
-        accuracy=accuracies[0] if accuracies else None,
-        exported_accuracy=accuracies[1] if accuracies else None,
-        test_pictures=accuracies[2] if accuracies else 0,
+        accuracy=found.right / found.pictures if found.pictures else None,
+        exported_accuracy=found.exported_right / found.pictures if found.pictures else None,
+        test_pictures=found.pictures,
     )
 
 
@@ -156,15 +160,48 @@ class _Seen:
         self.largest = max(self.largest, float(errors.max()))
         return errors
 
-    def accuracies(self, test: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float, int] | None:
-        """Accuracy of the module and of the exported network, and how many pictures."""
-        right, exported_right, number = 0, 0, 0
+    def accuracies(self, test: Iterable[tuple[Tensor, Tensor]]) -> _Accuracies:
+        """How many test pictures each gets right."""
+        right, exported_right, changed, number = 0, 0, 0, 0
         for images, labels in test:
-            own, found = self.both(images)
-            right += int((own.argmax(1) == labels.numpy()).sum())
-            exported_right += int((found.argmax(1) == labels.numpy()).sum())
+            own, found = (one.argmax(1) == labels.numpy() for one in self.both(images))
+            right += int(own.sum())
+            exported_right += int(found.sum())
+            changed += int((own != found).sum())
             number += len(labels)
-        return (right / number, exported_right / number, number) if number else None
+        return _Accuracies(right=right, exported_right=exported_right, changed=changed, pictures=number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Accuracies:
+    """Pictures right by the module, by the exported network, and by one of them alone."""
+
+    right: int
+    exported_right: int
+    changed: int
+    pictures: int
+
+    def check(self, tolerance: float) -> None:
+        """Refuse an exported network that is worse by more than is allowed and more than chance explains.
+
+        Pictures that one alone gets right fall to either side by chance, so their difference has the deviation
+        sqrt(changed) where both are equally good (McNemar, "Note on the sampling error of the difference between
+        correlated proportions or percentages", 1947).
+        """
+        lost = (self.right - self.exported_right) / self.pictures
+        chance = DEVIATIONS * math.sqrt(self.changed) / self.pictures
+        if lost > tolerance + chance:
+            raise ExportDisagrees(
+                f"the exported network must not be worse than its module by more than {tolerance:g} (+ {chance:.3g} "
+                f"for chance)",
+                f"an accuracy of {self.exported_right / self.pictures:.4f} and {self.right / self.pictures:.4f} on "
+                f"{self.pictures} pictures, though every layer agrees on its own",
+                layer=None,
+                op=None,
+                error=lost,
+                tolerance=tolerance,
+                shape=(),
+            )
 
 
 def _raise_for(layers: tuple[LayerError, ...], tolerance: float) -> None:
@@ -179,17 +216,4 @@ def _raise_for(layers: tuple[LayerError, ...], tolerance: float) -> None:
             error=wrong.error,
             tolerance=tolerance,
             shape=wrong.shape,
-        )
-
-
-def _compare_accuracies(found: tuple[float, float, int] | None, tolerance: float) -> None:
-    if found is not None and abs(found[0] - found[1]) > tolerance:
-        raise ExportDisagrees(
-            f"the accuracy of the exported network must be that of its module, within {tolerance:g}",
-            f"{found[1]:.4f} and {found[0]:.4f} on {found[2]} pictures, though every layer agrees on its own",
-            layer=None,
-            op=None,
-            error=abs(found[0] - found[1]),
-            tolerance=tolerance,
-            shape=(),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from networks.runtime.errors import ExportDisagrees
 from networks.runtime.integer_nodes import integer_nodes
 from networks.runtime.layer_check import LayerCheck
 from networks.runtime.session import open_session
-from networks.runtime.verify import VerifyOptions, verify
+from networks.runtime.verify import VerifyOptions, _Accuracies, verify
 from tests.networks.export.worn import weight_of, worn
 
 BROKEN = "stage2.block2.conv1"
@@ -95,17 +96,25 @@ def test_agreement_has_accuracies_and_leaves_the_module_as_it_was() -> None:
     assert found.layers == len(NETWORK.architecture.layers)
 
 
-def test_another_accuracy_is_refused() -> None:
-    """Whole numbers round once more; where that changes classes, the accuracy tells."""
-    exported = _exported(Form.INTEGER)
+def test_an_accuracy_that_is_too_low_is_refused() -> None:
+    """Every layer agrees, so no layer is named."""
+    exported = _exported(Form.EXACT)
     with torch.no_grad():
         own = NETWORK(IMAGES).argmax(1)
-    found = verify(exported, NETWORK, [IMAGES], test=[(IMAGES, own)])
-    assert found.accuracy == 1
-    options = VerifyOptions(accuracy_tolerance=-1.0)
-    with pytest.raises(ExportDisagrees, match=r"accuracy.*within -1") as caught:
+    options = VerifyOptions(accuracy_tolerance=-0.5)
+    with pytest.raises(ExportDisagrees, match=r"must not be worse.*1\.0000 and 1\.0000 on 6 pictures") as caught:
         verify(exported, NETWORK, [IMAGES], test=[(IMAGES, own)], options=options)
     assert caught.value.layer is None
+
+
+@pytest.mark.parametrize(
+    ("right", "exported_right", "changed", "refused"),
+    [(900, 880, 20, True), (900, 889, 11, False), (900, 895, 50, False), (880, 900, 20, False), (900, 880, 100, False)],
+)
+def test_losses_are_weighed_against_chance(right: int, exported_right: int, changed: int, refused: bool) -> None:
+    found = _Accuracies(right=right, exported_right=exported_right, changed=changed, pictures=1000)
+    with pytest.raises(ExportDisagrees) if refused else nullcontext():
+        found.check(0.01)
 
 
 def test_thresholds_play_no_part_in_the_comparison_of_layers() -> None:
