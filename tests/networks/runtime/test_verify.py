@@ -118,13 +118,17 @@ def test_losses_are_weighed_against_chance(right: int, exported_right: int, chan
 
 
 def test_thresholds_play_no_part_in_the_comparison_of_layers() -> None:
-    """With every sum on a threshold the logits part, and still every layer agrees."""
+    """A stem that is off in the fifth digit flips signs behind it: the logits part, and still every layer agrees."""
     architecture = find_network("resnet20").design(find_task("cifar10")).architecture
     network = worn(Design(architecture=architecture, policy=policy_by_role(architecture, body=BINARY)))
-    images = torch.randn(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = verify(export_onnx(network), network, [images])
-    assert found.layer_error < 1e-6
-    assert found.parted == 0 or found.logits_error > 1e-4
+    exported = export_onnx(network)
+    stem = next(one for one in exported.model.graph.initializer if one.name == "stem.conv/filters/weight")
+    stem.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(stem) * np.float32(1 + 9e-5), stem.name))
+    images = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = verify(exported, network, [images])
+    assert found.parted >= 1
+    assert found.logits_error > 1e-3
+    assert 5e-5 < found.layer_error < 1e-4
 
 
 def test_the_runtimes_own_graph_and_the_graph_as_written_agree_with_the_module() -> None:
