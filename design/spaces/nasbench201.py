@@ -34,10 +34,13 @@ from design.spaces.choices import (
 from design.spaces.nasbench201_cells import CELLS, CONV_1X1, CONV_3X3, EDGES, OPERATIONS, all_cells, cell_layers
 from design.spaces.nasbench201_rows import Choices, TaskRows
 from design.spaces.nasbench201_skeleton import CELLS_PER_STAGE, STAGES, head, reduction, stage_shapes, stem
+from design.spaces.nasbench201_text import cell_text
 from design.task import Task
 
 BODY, SHORTCUT, EDGE, RESIDUAL = 6, 9, 10, 11
 """Where the genes stand: three body precisions (one a stage) from BODY on."""
+FULL_PRECISION = (0, 0, 0, 0, 0, 0)
+"""The genes behind the six choices of a cell, for 32 bits everywhere."""
 
 
 class NasBench201Space(GeneSpace[None]):
@@ -81,9 +84,7 @@ class NasBench201Space(GeneSpace[None]):
     def title(self, task: Task, values: IntArray) -> str:
         """See GeneSpace: the cell as the table writes it."""
         del task
-        own = [OPERATIONS[op] for op in values[:BODY]]
-        ends = [[f"{own[edge]}~{start}" for edge, (start, to) in enumerate(EDGES) if to == end] for end in (1, 2, 3)]
-        return "NAS-Bench-201 " + "+".join("|" + "|".join(end) + "|" for end in ends)
+        return f"NAS-Bench-201 {cell_text([int(op) for op in values[:BODY]])}"
 
     def all_cells(self, precision_genes: Sequence[int]) -> IntArray:
         """Canonical genotypes of all cells at the given precision genes, 15,625 x G, for exact enumeration.

@@ -11,6 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from design.errors import InvalidGenotype
+from design.spaces.nasbench201 import FULL_PRECISION, NasBench201Space
+from design.spaces.nasbench201_text import START, cell_of
 from service.errors import MOST_FAULTS, fault_of_value
 from service.measurements.schemas import MOST_ROWS, MeasurementInput
 from service.problems import Fault, Refusal, shown
@@ -136,23 +139,39 @@ def _row(header: Sequence[str], line: int, cells: list[str]) -> MeasurementInput
     long = next((name for name, cell in stated.items() if len(cell) > LONGEST_CELL), None)
     if long is not None:
         return [Fault(row=line, column=long, must=f"must have at most {LONGEST_CELL:,} characters", got="more")]
-    space, vector = stated.pop("space", None), stated.pop("genotype", None)
-    if vector is not None or space is not None:
-        values = (vector or "").replace(";", " ").split()
-        if not all(value.isascii() and value.isdigit() and len(value) < 10 for value in values) or not values:
-            must = "must be the indices of choices, separated by spaces, beside a space"
-            return [Fault(row=line, column="genotype", must=must, got=shown(vector or ""))]
-        stated["design"] = {
-            "space": space or "",
-            "task": stated.get("task", ""),
-            "values": [int(value) for value in values],
-        }
+    space, text = stated.pop("space", None), stated.pop("genotype", None)
+    if text is not None or space is not None:
+        if text is not None and text.startswith(START):
+            space = space or NasBench201Space.name
         if "task" not in stated:
             return [Fault(row=line, column="task", must="must be given beside a genotype", got="nothing")]
+        values = _vector(space or "", text or "", line)
+        if isinstance(values, Fault):
+            return [values]
+        stated["design"] = {"space": space or "", "task": stated["task"], "values": values}
     try:
         return MeasurementInput.model_validate(stated)
     except ValidationError as error:
         return [_placed(one, line) for one in error.errors(include_url=False)]
+
+
+def _vector(space: str, text: str, line: int) -> list[int] | Fault:
+    """The indices of choices that a cell of the column `genotype` stands for, or what is wrong with it."""
+    if text.startswith(START):
+        if space != NasBench201Space.name:
+            must = f"must be {NasBench201Space.name} beside a published cell, or left out"
+            return Fault(row=line, column="space", must=must, got=shown(space))
+        try:
+            return [*cell_of(text), *FULL_PRECISION]
+        except InvalidGenotype as error:
+            must = error.must.removeprefix("a published cell ")
+            return Fault(row=line, column="genotype", must=must, got=error.got, way_out=error.way_out)
+    values = text.replace(";", " ").split()
+    if not all(value.isascii() and value.isdigit() and len(value) < 10 for value in values) or not values:
+        must = "must be the indices of choices, separated by spaces, beside a space"
+        way_out = "A cell of NAS-Bench-201 may stand there as published, with bars."
+        return Fault(row=line, column="genotype", must=must, got=shown(text), way_out=way_out)
+    return [int(value) for value in values]
 
 
 def _placed(error: Any, line: int) -> Fault:

@@ -100,6 +100,8 @@ BAD_TABLES: list[tuple[str, bytes, int, str | None, str]] = [
     ("short genotype", b"space,genotype,task,latency_ms\nresnet,1 0,cifar10,4\n", 2, "genotype", "N x"),
     ("no task", b"space,genotype,latency_ms\nresnet,1 0,4\n", 2, "task", "given"),
     ("unknown space", b"space,genotype,task,latency_ms\nx,1 0,cifar10,4\n", 2, "genotype", "space"),
+    ("broken cell", b"genotype,task,latency_ms\n|none~0|,cifar10,4\n", 2, "genotype", "three nodes"),
+    ("cell elsewhere", b"space,genotype,task,latency_ms\nvgg,|none~0|,cifar10,4\n", 2, "space", "nasbench201"),
     ("moment", b"network,latency_ms,measured_at\nresnet20,4,yesterday\n", 2, "measured_at", "valid"),
 ]
 

@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from design.devices.catalogue import find_device
+from design.spaces.nasbench201_text import cell_text
 from service.context import Context, Optimize
 from service.measurements.schemas import EXAMPLE_REQUEST, EXAMPLE_TABLE
 from service.models import DeviceRow
@@ -61,6 +62,20 @@ def test_rows_are_stored_as_they_came_and_judged(client: TestClient, own: str) -
         assert [verdict["figure"] for verdict in item["verdicts"]] == ["latency_ms", "energy_mj"]
     assert (kept[0]["note"], kept[1]["measured_at"]) == ("warm", "2026-11-25T08:00:00Z")
     assert client.get(own).json()["measurements"] == 10
+
+
+def test_published_cells_are_the_members_that_they_name(client: TestClient, own: str) -> None:
+    made = rows(3)
+    for row in made:
+        row["design"]["values"][6:] = [0] * 6
+    sent = b"genotype,task,latency_ms\n" + b"".join(
+        f"{cell_text(row['design']['values'][:6])},cifar10,{row['latency_ms']}\n".encode() for row in made
+    )
+    published = client.post(f"{own}/measurements", content=sent, headers=CSV).json()
+    assert [item["genotype"] for item in published["items"]] == [row["design"] for row in made]
+    digest = published["adaptation"]["digest"]
+    other = str(client.post("/v1/devices", json=PROFILE).json()["href"])
+    assert post(client, other, made).json()["adaptation"]["digest"] == digest
 
 
 def test_predictions_come_nearer_and_say_what_they_rest_on(client: TestClient, own: str) -> None:
