@@ -255,3 +255,7 @@ def _complain(sentences: list[str]) -> None:
     for sentence in sentences:
         sys.stderr.write(f"bespoke: {sentence}\n")
     raise SystemExit(BAD_REQUEST)
+
+
+if __name__ == "__main__":
+    main()

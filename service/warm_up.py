@@ -1,4 +1,4 @@
-"""Warming up: one design per task before anybody asks, so that the first request finds filled caches."""
+"""Warming up: one design per task, then proxies, before anybody asks: the first request finds filled caches."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import structlog
 from design.devices.catalogue import find_device
 from design.task import find_task
 from optimizer.problem import Problem
+from predictors.proxies import proxies
 from service.context import Context
 
 DEVICE = "raspberry-pi-4"
 
 
 def warm_up(context: Context) -> threading.Thread | None:
-    """Start designing for the tasks named in the settings, in the background; nothing is stored.
+    """Design for the tasks named in the settings, then rank the catalogue, in the background; nothing is stored.
 
     Returns:
         The thread, or None where no task is named. It does not keep the process alive.
     """
     if not context.settings.warm_up:
         return None
-    thread = threading.Thread(target=_design, args=(context,), name="warm-up", daemon=True)
+    thread = threading.Thread(target=_warm, args=(context,), name="warm-up", daemon=True)
     thread.start()
     return thread
 
 
-def _design(context: Context) -> None:
+def _warm(context: Context) -> None:
     log = structlog.get_logger()
     for name in context.settings.warm_up:
         begun = time.perf_counter()
@@ -38,3 +39,10 @@ def _design(context: Context) -> None:
             log.exception("warming up failed; requests are answered all the same", task=name)
             return
         log.info("warmed up", task=name, seconds=round(time.perf_counter() - begun, 2))
+    begun = time.perf_counter()
+    try:
+        proxies(find_device(DEVICE))
+    except Exception:
+        log.exception("warming up failed; requests are answered all the same", task="proxies")
+        return
+    log.info("warmed up", task="proxies", seconds=round(time.perf_counter() - begun, 2))

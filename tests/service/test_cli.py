@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,3 +237,11 @@ def test_a_model_that_cannot_be_predicted_is_one_message(
     status, _, error = typed("predict", *arguments, "--device", "raspberry-pi-4")
     assert status == cli.BAD_REQUEST
     assert told in error
+
+
+def test_the_module_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["bespoke", "devices", "no-such-device"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(cli.__file__, run_name="__main__")
+    assert end.value.code == 2
+    assert "no-such-device" in capsys.readouterr().err

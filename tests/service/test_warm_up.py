@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
+from design.devices.catalogue import find_device
 from optimizer.problem import Answer, Problem
+from service.warm_up import DEVICE
 
 Serve = Callable[..., TestClient]
 
@@ -35,8 +37,11 @@ def test_designs_for_the_tasks_named(
     assert client.get("/v1/designs").json()["items"] == []
 
 
-def test_every_task_is_warmed_up(serve: Serve, sqlite_url: str, known_answer: Answer) -> None:
+def test_every_task_is_warmed_up_then_proxies(
+    serve: Serve, sqlite_url: str, known_answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
+    monkeypatch.setattr("service.warm_up.proxies", lambda profile: asked.append(profile.name))
 
     def optimizer(problem: Problem) -> Answer:
         asked.append(problem.task.name)
@@ -44,5 +49,5 @@ def test_every_task_is_warmed_up(serve: Serve, sqlite_url: str, known_answer: An
 
     client = serve(sqlite_url, optimizer=optimizer, warm_up=("mnist", "digits"))
     wait_for_warm_up()
-    assert asked == ["mnist", "digits"]
+    assert asked == ["mnist", "digits", find_device(DEVICE).name]
     assert client.get("/v1/designs").json()["items"] == []
