@@ -46,6 +46,15 @@ class Mask:
         return prod(len(allowed) for allowed in self.choices)
 
 
+def open_mask(genes: Iterable[Gene]) -> Mask:
+    """The mask that allows every choice."""
+    sizes = [len(gene.choices) for gene in genes]
+    table = np.zeros((len(sizes), max(sizes)), dtype=np.int64)
+    for row, size in zip(table, sizes, strict=True):
+        row[:size] = np.arange(size)
+    return Mask(choices=tuple(tuple(range(size)) for size in sizes), table=table)
+
+
 def distance(one: Precision, other: Precision) -> float:
     """How far apart two precisions are: doublings of weight bits plus doublings of activation bits."""
     return abs(float(np.log2(one.weight_bits / other.weight_bits))) + abs(
