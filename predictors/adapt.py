@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from design.encoding import EncodedDesigns, FloatArray
+from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.errors import BespokeError
 from predictors.adapted_column import Errors, adapt_column
 from predictors.cell_posterior import cell_posterior
@@ -80,13 +80,23 @@ class Adaptation:
                 better = own.latency_ms(designs.take(index))
                 median, spread = found.median.copy(), found.spread.copy()
                 median[index], spread[index] = better.median, better.spread
-                found = Estimates(median=median, spread=spread, scale="log")
+                common = _common(found, better, index)
+                found = Estimates(median=median, spread=spread, scale="log", common_spread=common)
                 open_[index] = False
         return found
 
     def energy_mj(self, costs: Costs, latency_ms: Estimates) -> Estimates:
         """Energy of N designs, given their costs before any measurement and their latency as adapted."""
         return costs.energy_mj(latency_ms) if self.energy is None else self.energy.energy_mj(costs, latency_ms)
+
+
+def _common(found: Estimates, better: Estimates, index: IntArray) -> FloatArray | None:
+    """The common spreads after `better` answered for the designs at `index`; NaN where there is none."""
+    if found.common_spread is None and better.common_spread is None:
+        return None
+    own = np.full(len(found.median), np.nan) if found.common_spread is None else found.common_spread.copy()
+    own[index] = np.nan if better.common_spread is None else better.common_spread
+    return own
 
 
 def _moved(prior: Estimates, deviations: Deviations | None, traits: FloatArray, widening: float = 1.0) -> Estimates:

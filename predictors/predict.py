@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from design.counts import TRAINING_BATCH_SIZE, model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
-from design.encoding import EncodedDesigns, FloatArray, encode_designs
+from design.encoding import EncodedDesigns, FloatArray, IntArray, encode_designs
 from design.prediction import AccuracyBasis, LayerCost, Prediction
 from design.task import Task
 from predictors.accuracy import accuracy_predictor
@@ -44,6 +44,18 @@ class Predictions:
     accuracy_basis: AccuracyBasis
     energy_model: str
     sources: dict[str, str]
+
+    def take(self, index: IntArray) -> Predictions:
+        """Those at `index`."""
+        return replace(
+            self,
+            latency_ms=self.latency_ms.take(index),
+            energy_mj=self.energy_mj.take(index),
+            accuracy=self.accuracy.take(index),
+            model_bytes=self.model_bytes[index],
+            peak_memory_bytes=self.peak_memory_bytes[index],
+            training_memory_bytes=self.training_memory_bytes[index],
+        )
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -26,6 +27,7 @@ def scores(*designs: tuple[float, float]) -> Scores:
         model_bytes=cost * 1000,
         peak_memory_bytes=cost * 1000,
         at_risk=np.column_stack([accuracy if name == "min_accuracy" else cost for name in LIMITS]),
+        doubt=np.zeros(len(designs)),
     )
 
 
@@ -114,3 +116,16 @@ def test_memory_of_a_computer_is_not() -> None:
     profile = DeviceProfile(name="board", kind=DeviceKind.CPU, ram_kb=320)
     problem = Problem(device=profile, task=find_task("cifar10"))
     assert Objective.of(problem, describe(profile)).limits == {}
+
+
+def test_where_limits_are_checked_with_less_a_safer_design_wins_unless_it_costs_much() -> None:
+    """Two designs within the limit: close to it and a little better, or far from it."""
+    objective = Objective(limits={"latency_ms": 10.0})
+    near = scores((0.700, 9.9), (0.698, 8.0))
+    assert objective.order(near).tolist() == [0, 1]
+    doubtful = replace(near, doubt=np.full(2, 0.05))
+    assert objective.breach(doubtful) == pytest.approx([0.415, 0.0005], abs=0.01)
+    assert objective.order(doubtful).tolist() == [1, 0]
+    dear = replace(scores((0.80, 9.9), (0.698, 8.0)), doubt=np.full(2, 0.05))
+    assert objective.order(dear).tolist() == [0, 1]
+    assert not Objective(limits={}).breach(doubtful).any()

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from predictors.predictor import Estimates, Scale
+from predictors.predictor import LIMIT_SHARE, Estimates, Scale
 
 
 def estimates(scale: Scale) -> Estimates:
@@ -46,3 +47,14 @@ def test_one_estimate_carries_the_interval_and_the_quantile_asked_for() -> None:
     assert one.interval.low < one.value < (one.at_risk or 0) < one.interval.high
     assert found.at(0).at_risk is None
     assert found.take(np.array([1])).median.tolist() == [0.9]
+
+
+def test_limits_of_well_known_designs_are_checked_with_a_share_of_the_common_spread() -> None:
+    plain = Estimates(median=np.array([2.0, 2.0]), spread=np.array([0.5, 0.5]), scale="log")
+    known = replace(plain, common_spread=np.array([0.2, np.nan]))
+    assert known.interval()[1] == pytest.approx(plain.interval()[1])
+    assert known.limit_quantile(0.9)[0] == pytest.approx(2 * np.exp(1.2816 * LIMIT_SHARE * 0.2), rel=1e-4)
+    assert known.limit_quantile(0.9)[1] == pytest.approx(plain.limit_quantile(0.9)[1])
+    assert plain.limit_quantile(0.9) == pytest.approx(plain.quantile(0.9))
+    assert known.take(np.array([1])).common_spread is not None
+    assert known.at(0, 0.9).at_risk == pytest.approx(float(known.limit_quantile(0.9)[0]))
