@@ -1,7 +1,8 @@
 """The main path: a device, a task and limits in; the best design, what it will cost and the front around it out.
 
-Read from top to bottom: describe the device, search each space that fits, climb from the best design of each, and say
-how the best of all keeps the limits, or which limits nothing keeps and how tight each of them could be.
+Read from top to bottom: describe the device, let the networks of the spaces that fit propose designs, search each space
+beside them (unless the networks alone were asked for and keep every limit), and climb from the best design of each. Say
+how the best of all keeps the limits, or which nothing keeps and how tight each could be.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from design.spaces.registry import SPACES
 from optimizer.answer import front_points, violations
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
+from optimizer.neural import proposed
 from optimizer.objective import LIMITS, Objective
 from optimizer.problem import Answer, Problem
 from optimizer.repair import usable_spaces
 from optimizer.search import Proposer, climb, extreme
-from optimizer.trials import Trials
+from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
 from predictors.predict import explain
 
-VERSION = "search-1"
+VERSION, NEURAL_VERSION = "search-2", "network-1"
 FIRST_STEPS, LAST_STEPS = 2, 6
 """Steps climbed in every space, and then in those that look best."""
 CONTENDERS = 2
@@ -36,17 +38,28 @@ def optimize(problem: Problem) -> Answer:
     """
     device = describe(problem.device)
     objective = Objective.of(problem, device)
-    searches = [
-        Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
-        for space, mask in usable_spaces(problem.spaces, SPACES, problem.task, device)
-    ]
-    for trials in searches:
-        search(trials, problem.seed)
-    for trials in best_first(searches)[:CONTENDERS]:
-        climb(trials, trials.best(), objective, LAST_STEPS)
+    usable = usable_spaces(problem.spaces, SPACES, problem.task, device)
+
+    def begun() -> list[Trials]:
+        return [
+            Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
+            for space, mask in usable
+        ]
+
+    version, searches, rivals = NEURAL_VERSION, begun(), list[Trials]()
+    asked = problem.method != "search"
+    kept = asked and proposed(searches, with_front=problem.method == "network")
+    if problem.method != "network" or not kept:
+        proposals, searches, version = searches, begun(), VERSION
+        for trials in searches:
+            search(trials, problem.seed)
+        for trials in best_first(searches)[:CONTENDERS]:
+            climb(trials, trials.best(), objective, LAST_STEPS)
+        rivals = [trials for trials in proposals if trials.evaluations]
     tightest: dict[LimitName, float] = {}
-    if not objective.feasible(best_first(searches)[0].best()):
+    if not objective.feasible(best_first(searches + rivals)[0].best()):
         tightest = {name: tightest_value(searches, name) for name in objective.limits}
+    searches += rivals
     winner = best_first(searches)[0]
     best = winner.best()
     design = winner.space.decode(problem.task, best.genotypes[0])
@@ -64,7 +77,7 @@ def optimize(problem: Problem) -> Answer:
         violations=violations(winner, best, tightest),
         front=front_points(searches, winner, best),
         approach=winner.approach,
-        optimizer_version=VERSION,
+        optimizer_version=version,
         evaluations=sum(trials.evaluations for trials in searches),
         seed=problem.seed,
     )
@@ -76,12 +89,6 @@ def search(trials: Trials, seed: int) -> None:
     trials.approach = proposer.approach
     proposer.propose(trials, seed)
     climb(trials, trials.best(), trials.objective, FIRST_STEPS)
-
-
-def best_first(searches: list[Trials]) -> list[Trials]:
-    """The trials in the order of their best designs."""
-    objective = searches[0].objective
-    return sorted(searches, key=lambda trials: objective.rank(trials.best()))
 
 
 def tightest_value(searches: list[Trials], name: LimitName) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +15,7 @@ from design.task import Task
 from predictors.adapt import Adaptation
 
 DEFAULT_ENERGY_MODEL = "horowitz"
+Method = Literal["auto", "network", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class Problem:
         spaces: Names of the spaces to choose from; empty = all that fit the task.
         seed: The same problem with the same seed has the same answer.
         adaptation: What measurements said of the device; every cost rests on it.
+        method: `network` answers with what the networks propose, a little polished, and searches only where that breaks
+            a limit; `search` never asks the networks; `auto` searches and lets their proposals compete.
     """
 
     device: DeviceProfile
@@ -34,6 +38,7 @@ class Problem:
     seed: int = 0
     energy_model: str = DEFAULT_ENERGY_MODEL
     adaptation: Adaptation | None = None
+    method: Method = "auto"
 
 
 class Violation(BaseModel):

@@ -77,3 +77,9 @@ class Trials:
     def best(self) -> Scores:
         """The best design so far (N = 1)."""
         return self.objective.best(self.scores)
+
+
+def best_first(searches: list[Trials]) -> list[Trials]:
+    """The trials in the order of their best designs."""
+    objective = searches[0].objective
+    return sorted(searches, key=lambda trials: objective.rank(trials.best()))

@@ -124,6 +124,7 @@ def asked(context: Context, request: DesignRequest) -> Asked:
         seed=request.seed,
         energy_model=request.energy_model,
         adaptation=found.adaptation if found else None,
+        method=request.method,
     )
     rests_on = RestsOn(count=found.count, digest=found.digest) if found else None
     return Asked(device_id=target.device_id, rests_on=rests_on, problem=problem)

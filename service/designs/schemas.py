@@ -12,7 +12,7 @@ from design.constraints import Constraints, Preferences
 from design.design import Design
 from design.device import DeviceProfile
 from design.prediction import AccuracyBasis, Assumption, Prediction
-from optimizer.problem import DEFAULT_ENERGY_MODEL, FrontPoint
+from optimizer.problem import DEFAULT_ENERGY_MODEL, FrontPoint, Method
 from service.devices.schemas import DeviceReference, RestsOn
 
 MOST_SEED = 2**32 - 1
@@ -42,6 +42,11 @@ class DesignRequest(BaseModel):
         0, description="the same request with the same seed has the same answer"
     )
     energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
+    method: Method = Field(
+        "auto",
+        description="`network`: what the amortised networks propose, in milliseconds; `auto`: searched beside them; "
+        "`search`: without them",
+    )
 
 
 class Versions(BaseModel):

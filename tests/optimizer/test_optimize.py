@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from design.constraints import LimitName, Preferences
@@ -15,11 +17,12 @@ from design.devices.catalogue import find_device
 from design.errors import TaskTooSmall
 from design.prediction import Prediction
 from design.spaces.registry import SPACES
-from optimizer.objective import TOLERANCE
-from optimizer.optimize import VERSION, optimize
-from optimizer.problem import Problem
+from optimizer.neural import NeuralSearch
+from optimizer.objective import TOLERANCE, Objective
+from optimizer.optimize import NEURAL_VERSION, VERSION, optimize
+from optimizer.problem import Method, Problem
 from predictors.descriptor import describe
-from tests.optimizer.asking import ask
+from tests.optimizer.asking import ask, trials_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,14 +60,17 @@ def kept(problem: Problem, prediction: Prediction) -> dict[LimitName, bool]:
         ("jetson-nano", "vgg", {"latency_ms": 30, "training_memory_kb": 400_000, "risk": 0.3}),
     ],
 )
-def test_a_feasible_answer_keeps_every_limit(device: str, space: str, limits: dict[str, Any]) -> None:
-    problem = ask(device, space, **limits)
+@pytest.mark.parametrize("method", ["auto", "network", "search"])
+def test_a_feasible_answer_keeps_every_limit(device: str, space: str, limits: dict[str, Any], method: Method) -> None:
+    problem = replace(ask(device, space, **limits), method=method)
     answer = optimize(problem)
     assert answer.feasible
     assert answer.violations == ()
     assert all(kept(problem, answer.prediction).values())
-    assert answer.optimizer_version == VERSION
-    assert answer.approach == ("exact enumeration" if space == "nasbench201" else "NSGA-II")
+    searched = "exact enumeration" if space == "nasbench201" else "NSGA-II"
+    expected = {"auto": {searched, NeuralSearch.approach}, "network": {NeuralSearch.approach}, "search": {searched}}
+    assert answer.approach in expected[method]
+    assert answer.optimizer_version == (NEURAL_VERSION if method == "network" else VERSION)
     assert answer.design.genotype is not None
     assert answer.design.genotype.space == space
     supported = set(describe(problem.device).supported_bits)
@@ -200,3 +206,19 @@ def test_the_same_request_has_the_same_answer_to_the_digit() -> None:
     assert first == again
     fresh = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(fresh.stdout) == json.loads(first.model_dump_json())
+
+
+def test_proposals_of_networks_never_make_a_searched_answer_worse() -> None:
+    asked: tuple[dict[str, Any], ...] = ({"model_kb": 25, "energy_mj": 15}, {"latency_ms": 3})
+    methods: tuple[Method, ...] = ("auto", "search")
+    for limits in asked:
+        problem = ask("raspberry-pi-4", "resnet", **limits)
+        device = describe(problem.device)
+        objective = Objective.of(problem, device)
+        found = [optimize(replace(problem, method=method)) for method in methods]
+        ranks = []
+        for answer in found:
+            assert answer.design.genotype is not None
+            trials = trials_of(problem)
+            ranks.append(objective.rank(trials.score(np.array([answer.design.genotype.values]))))
+        assert ranks[0] <= ranks[1]
