@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
@@ -201,6 +201,14 @@ class EncodedDesigns:
     def column(self, column: Column) -> FloatArray:
         """One column of the distinct rows, R."""
         return self.rows[:, column]
+
+    def compact(self) -> EncodedDesigns:
+        """The same designs with only the distinct layers that occur in them, and row 0."""
+        kept = np.zeros(len(self.rows), dtype=np.bool_)
+        kept[self.row_ids] = True
+        kept[0] = True
+        numbers = np.cumsum(kept) - 1
+        return replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids])
 
     def take(self, index: IntArray | NDArray[np.bool_]) -> EncodedDesigns:
         """The designs at `index`."""

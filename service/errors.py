@@ -25,6 +25,7 @@ from design.errors import (
     UnknownName,
 )
 from networks.tracing.errors import InvalidModel, UnsupportedModel
+from optimizer.fleet import NotAmortised, UnlikeProblems
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
 from service.datasets.pictures import InvalidDataset
@@ -42,6 +43,8 @@ SLUGS: dict[type[BespokeError], str] = {
     TaskTooSmall: "task-too-small",
     UnknownName: "unknown-name",
     NoUsableSpace: "no-usable-space",
+    NotAmortised: "no-network",
+    UnlikeProblems: "invalid-request",
     InvalidDataset: "invalid-dataset",
 }
 # What must hold, by pydantic's stable name of the error.

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from service.context import ContextDep
-from service.designs import operations
+from service.designs import batch, operations
+from service.designs.batch_schemas import EXAMPLE_BATCH, BatchDocument, BatchRequest
 from service.designs.schemas import (
     EXAMPLE_REQUEST,
     DesignDocument,
@@ -43,6 +44,24 @@ def create_design(
     breaks and the tightest value that could be kept; nothing is stored. The same request has the same answer.
     """
     return operations.create(context, once, request)
+
+
+@router.post(
+    "/batch",
+    name="create_batch",
+    summary="Design networks for a fleet",
+    response_model=BatchDocument,
+    responses=responses(400, 409, 413, 415, 422, 503),
+)
+def create_batch(
+    context: ContextDep, once: OnceDep, request: Annotated[BatchRequest, Body(examples=[EXAMPLE_BATCH])]
+) -> Response:
+    """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
+
+    Nothing is stored. Each design is the networks' proposal scored by the device's own predictors, without the search
+    that a single request falls back on: where it breaks a limit, POST /v1/designs may still find one that does not.
+    """
+    return batch.create(context, once, request)
 
 
 @router.get("", name="list", summary="Stored designs", responses=responses(422))

@@ -1,0 +1,180 @@
+"""Designs for a fleet: one pass for all devices, a result or a problem for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from fastapi import Response
+
+from design.design import Genotype
+from design.device import DeviceProfile
+from design.errors import BespokeError
+from design.spaces.registry import find_space
+from design.task import Task, find_task
+from optimizer.fleet import Fleet, FleetGroup, FleetMember, optimize_fleet
+from optimizer.neural import NeuralSearch
+from optimizer.objective import LIMITS
+from optimizer.optimize import NEURAL_VERSION
+from optimizer.problem import Problem
+from predictors.energy import find_energy_model
+from service.context import Context
+from service.designs.batch_schemas import (
+    BatchDesign,
+    BatchDocument,
+    BatchGroup,
+    BatchItem,
+    BatchRequest,
+    BrokenLimit,
+    FleetDevice,
+)
+from service.designs.schemas import Versions
+from service.devices.operations import resolve
+from service.devices.schemas import RestsOn
+from service.errors import at, refused
+from service.idempotency import Once, Record, Reply
+from service.problems import Problem as ProblemDocument
+from service.problems import Refusal, problem_document
+
+PATH = "/v1/designs/batch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One device of the request, and its problem for the optimizer; or why there is none."""
+
+    device_id: str | None
+    profile: DeviceProfile | None = None
+    rests_on: RestsOn | None = None
+    problem: Problem | None = None
+    refusal: Refusal | None = None
+
+
+def create(context: Context, once: Once, request: BatchRequest) -> Response:
+    """Design for every device of the request; a device that is wrong has a problem of its own."""
+
+    def work(record: Record) -> Reply:
+        reply = Reply(status=200, body=design(context, request).model_dump_json())
+        with context.database.writing() as session:
+            record(session, reply)
+        return reply
+
+    if once.key is None:
+        return Reply(status=200, body=design(context, request).model_dump_json()).response()
+    return once.answer(context, request, work)
+
+
+def design(context: Context, request: BatchRequest) -> BatchDocument:
+    """The designs that a request asks for.
+
+    Raises:
+        Refusal: The task, a space or the energy model is not known.
+        BespokeError: The fleet as a whole cannot be answered.
+    """
+    with at("/task"):
+        task = find_task(request.task)
+    with at("/energy_model"):
+        find_energy_model(request.energy_model)
+    for index, name in enumerate(request.spaces):
+        with at(f"/spaces/{index}"):
+            find_space(name).genes(task)
+    asked = [_asked(context, request, task, index) for index in range(len(request.devices))]
+    places = [index for index, one in enumerate(asked) if one.problem is not None]
+    with context.gate.enter():
+        fleet = optimize_fleet([one.problem for one in asked if one.problem is not None]) if places else None
+    members = dict(zip(places, fleet.members, strict=True)) if fleet else {}
+    groups = [_group(task, group, places) for group in fleet.groups] if fleet else []
+    serving = {device: number for number, group in enumerate(groups) for device in group.devices}
+    items = [_item(one, members.get(index), task, serving.get(index)) for index, one in enumerate(asked)]
+    context.metrics.designs.labels("batch").inc(len(places))
+    return BatchDocument(
+        task=task.name,
+        approach=NeuralSearch.approach,
+        feasible=sum(item.design is not None and item.design.feasible for item in items),
+        versions=_versions(fleet, request.energy_model) if fleet else None,
+        items=items,
+        groups=groups,
+    )
+
+
+def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _Asked:
+    entry = request.devices[index]
+    reference, limits = (entry.device, entry.limits) if isinstance(entry, FleetDevice) else (entry, request.limits)
+    named = reference if isinstance(reference, str) else None
+    try:
+        with at(f"/devices/{index}"):
+            target = resolve(context, reference)
+            found = target.adapted(context, request.energy_model)
+    except Refusal as refusal:
+        return _Asked(device_id=named, refusal=refusal)
+    return _Asked(
+        device_id=target.device_id,
+        profile=target.profile,
+        rests_on=RestsOn(count=found.count, digest=found.digest) if found else None,
+        problem=Problem(
+            device=target.profile,
+            task=task,
+            constraints=limits,
+            preferences=request.preferences,
+            spaces=request.spaces,
+            energy_model=request.energy_model,
+            adaptation=found.adaptation if found else None,
+        ),
+    )
+
+
+def _item(asked: _Asked, member: FleetMember | BespokeError | None, task: Task, group: int | None) -> BatchItem:
+    refusal = asked.refusal
+    if isinstance(member, BespokeError):
+        refusal = refused(member)
+    return BatchItem(
+        device_id=asked.device_id,
+        device=asked.profile,
+        measurements=asked.rests_on,
+        design=_design(member, task) if isinstance(member, FleetMember) else None,
+        group=group,
+        problem=None
+        if refusal is None
+        else ProblemDocument.model_validate(problem_document(refusal, instance=PATH, request_id="")),
+    )
+
+
+def _design(member: FleetMember, task: Task) -> BatchDesign:
+    found, risk = member.predictions, member.scores.at_risk[0]
+    over = member.objective.excess(member.scores)[0]
+    return BatchDesign(
+        name=member.space.title(task, member.genotype),
+        genotype=Genotype(space=member.space.name, task=task.name, values=tuple(member.genotype.tolist())),
+        feasible=member.feasible,
+        broken=[
+            BrokenLimit(limit=name, allowed=allowed, reached=float(risk[LIMITS.index(name)]))
+            for (name, allowed), excess in zip(member.objective.limits.items(), over, strict=True)
+            if excess > 0
+        ],
+        latency_ms=found.latency_ms.at(0),
+        energy_mj=found.energy_mj.at(0),
+        accuracy=found.accuracy.at(0),
+        accuracy_basis=found.accuracy_basis,
+        model_bytes=int(found.model_bytes[0]),
+        peak_memory_bytes=int(found.peak_memory_bytes[0]),
+        training_memory_bytes=int(found.training_memory_bytes[0]),
+    )
+
+
+def _group(task: Task, group: FleetGroup, places: list[int]) -> BatchGroup:
+    decoded = group.space.decode(task, group.genotype)
+    return BatchGroup(
+        name=decoded.architecture.name,
+        digest=decoded.digest,
+        design=decoded,
+        devices=[places[one] for one in group.members],
+        accuracy=group.accuracy,
+        accuracy_lost=group.accuracy_lost,
+    )
+
+
+def _versions(fleet: Fleet, energy_model: str) -> Versions | None:
+    sources = next((one.predictions.sources for one in fleet.members if isinstance(one, FleetMember)), None)
+    if sources is None:
+        return None
+    return Versions(bespoke=version("bespoke"), optimizer=NEURAL_VERSION, energy_model=energy_model, predictors=sources)

@@ -1,0 +1,126 @@
+"""Fleets as the API takes and shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from design.constraints import Constraints, LimitName, Preferences
+from design.design import Design, Genotype
+from design.device import DeviceProfile
+from design.prediction import AccuracyBasis, Estimate
+from optimizer.fleet import MOST_DEVICES
+from optimizer.problem import DEFAULT_ENERGY_MODEL
+from service.designs.schemas import Name, Versions
+from service.devices.schemas import DeviceId, DeviceReference, Profile, RestsOn
+from service.problems import Problem
+
+EXAMPLE_BATCH: dict[str, Any] = {
+    "devices": [
+        "raspberry-pi-4",
+        {"device": "jetson-nano", "limits": {"latency_ms": 5, "model_kb": 300}},
+        {"name": "My board", "kind": "cpu", "core": "Cortex-A55", "cores": 4, "clock_ghz": 1.8},
+    ],
+    "task": "cifar10",
+    "limits": {"latency_ms": 20, "model_kb": 300},
+}
+
+
+class FleetDevice(BaseModel):
+    """A device with limits of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: DeviceReference
+    limits: Constraints = Field(description="in place of those of the request; `risk` must be the same")
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, str):
+        return "id"
+    if isinstance(value, FleetDevice) or (isinstance(value, dict) and "device" in value):
+        return "own"
+    return "profile"
+
+
+FleetEntry = Annotated[
+    Annotated[DeviceId, Tag("id")] | Annotated[Profile, Tag("profile")] | Annotated[FleetDevice, Tag("own")],
+    Discriminator(_form),
+]
+
+
+class BatchRequest(BaseModel):
+    """Many devices, one task; a design is wanted for each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: Annotated[tuple[FleetEntry, ...], Field(min_length=1, max_length=MOST_DEVICES)] = Field(
+        description="ids, profiles, or objects of `device` and its own `limits`"
+    )
+    task: Name = Field(description="name of a task (GET /v1/tasks)", examples=["cifar10"])
+    limits: Constraints = Constraints()
+    preferences: Preferences = Preferences()
+    spaces: Annotated[tuple[Name, ...], Field(max_length=16)] = Field(
+        (), description="spaces to choose from (GET /v1/spaces); empty = all that fit the task"
+    )
+    energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
+
+
+class BrokenLimit(BaseModel):
+    """A limit that the nearest design breaks."""
+
+    limit: LimitName
+    allowed: float
+    reached: float = Field(description="at the quantile of the requested risk")
+
+
+class BatchDesign(BaseModel):
+    """The design proposed for one device. POST /v1/designs gives one with its layers and stores it."""
+
+    name: str
+    genotype: Genotype
+    feasible: bool = Field(description="every limit is kept at the requested risk")
+    broken: list[BrokenLimit] = Field(description="empty if feasible")
+    latency_ms: Estimate
+    energy_mj: Estimate
+    accuracy: Estimate
+    accuracy_basis: AccuracyBasis
+    model_bytes: int
+    peak_memory_bytes: int
+    training_memory_bytes: int
+
+
+class BatchItem(BaseModel):
+    """The answer for one device: a design, or a problem."""
+
+    device_id: str | None = Field(description="as requested; null if the profile came with the request")
+    device: DeviceProfile | None = Field(description="the profile it was designed for; null if it is not known")
+    measurements: RestsOn | None = Field(description="of the device, that its costs rest on; null without any")
+    design: BatchDesign | None
+    group: int | None = Field(description="the group that serves it, an index into `groups`")
+    problem: Problem | None = Field(description="why there is no design")
+
+
+class BatchGroup(BaseModel):
+    """Devices that can share one design within all their limits."""
+
+    name: str
+    digest: str
+    design: Design
+    devices: list[int] = Field(description="indices into `items`")
+    accuracy: float
+    accuracy_lost: float = Field(
+        description="mean accuracy of the devices' own designs less that of the shared one, a fraction"
+    )
+
+
+class BatchDocument(BaseModel):
+    """Designs of a fleet, in the order of the devices requested. Nothing in it was measured, nothing is stored."""
+
+    task: str
+    approach: str
+    feasible: int = Field(description="devices whose limits are all kept")
+    versions: Versions | None
+    items: list[BatchItem]
+    groups: list[BatchGroup] = Field(description="few designs that serve every device that can be, largest first")
