@@ -1,0 +1,133 @@
+"""Hybrid-precision spaces: the amortised optimizer against long searches with the same predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import process_time
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import say
+from benchmarks.requests import draw_request, unseen_profiles
+from design.spaces.registry import SPACES
+from design.task import find_task
+from optimizer.genetic import GeneticSearch
+from optimizer.neural import proposed
+from optimizer.objective import Objective, Scores
+from optimizer.optimize import optimize
+from optimizer.problem import Problem
+from optimizer.repair import usable_spaces
+from optimizer.search import RandomSearch, climb
+from optimizer.trials import Trials
+from predictors.descriptor import describe
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("resnet", ("cifar10", "cifar100", "mnist", "imagenet", "digits")),
+    ("vgg", ("cifar10", "imagenet16_120", "fashion_mnist", "imagenet", "digits")),
+    ("mobilenet", ("cifar10", "imagenet", "digits")),
+    ("nasbench201", ("cifar10", "cifar100", "imagenet16_120")),
+)
+POPULATION, GENERATIONS = 100, 100
+LAST_STEPS = 6
+Row = dict[str, Any]
+
+
+def measure_hybrid(requests: int, seed: int) -> dict[str, Any]:
+    """Keys of every space and `all`.
+
+    Args:
+        requests: Of each space.
+        seed: Of requests.
+    """
+    profiles, rows = unseen_profiles(seed), []
+    rng = np.random.default_rng(seed)
+    for name, tasks in GROUPS:
+        for number in range(requests):
+            problem = draw_request(SPACES[name], find_task(tasks[number % len(tasks)]), profiles, rng)
+            rows.append({"space": name} | compare(problem))
+        say(f"{name}: {_line(_summary([row for row in rows if row['space'] == name]))}")
+    found: dict[str, Any] = {name: _summary([row for row in rows if row["space"] == name]) for name, _ in GROUPS}
+    return found | _summary(rows)
+
+
+def _trials(problem: Problem) -> Trials:
+    device = describe(problem.device)
+    space, mask = usable_spaces(problem.spaces, SPACES, problem.task, device)[0]
+    return Trials(space=space, mask=mask, device=device, objective=Objective.of(problem, device), problem=problem)
+
+
+def compare(problem: Problem) -> Row:
+    """One request: the amortised answer, and the best of searches of 10,000 predictions with the same predictors."""
+    proposed([_trials(problem)])  # tables of layers are expanded once a process, for whoever comes first
+    begun = process_time()
+    own = _trials(problem)
+    proposed([own])
+    seconds = process_time() - begun
+    begun = process_time()
+    optimize(problem)
+    whole = process_time() - begun
+    begun = process_time()
+    search = _trials(problem)
+    GeneticSearch(POPULATION, GENERATIONS).propose(search, 0)
+    searched = process_time() - begun
+    reached = first_as_good(search, own.objective.rank(own.best()))
+    climb(search, search.best(), search.objective, LAST_STEPS)
+    random = _trials(problem)
+    RandomSearch(own.evaluations).propose(random, 0)
+    best, found = search.best(), own.best()
+    return {
+        "search_feasible": search.objective.feasible(best),
+        "feasible": own.objective.feasible(found),
+        "alone": problem.preferences.accuracy == 1.0,
+        "points": 100 * float(best.accuracy[0] - found.accuracy[0]),
+        "random_points": 100 * float(best.accuracy[0] - random.best().accuracy[0])
+        if random.objective.feasible(random.best())
+        else None,
+        "utility": _utility(search, best) - _utility(search, found),
+        "ms": 1e3 * seconds,
+        "whole_ms": 1e3 * whole,
+        "evaluations": own.evaluations,
+        "speedup": searched * (1.0 if reached is None else reached) / seconds,
+        "never_reached": reached is None,
+    }
+
+
+def _utility(trials: Trials, scores: Scores) -> float:
+    return float(trials.objective.utility(scores)[0])
+
+
+def first_as_good(trials: Trials, rank: tuple[float, float]) -> float | None:
+    """Share of the trials after which a design as good as `rank` had been tried; None if none ever was."""
+    scores, objective = trials.scores, trials.objective
+    violation, utility = objective.violation(scores), objective.utility(scores)
+    good = (violation < rank[0]) | ((violation <= rank[0]) & (utility >= -rank[1] - 1e-12))
+    return None if not good.any() else float((int(good.argmax()) + 1) / len(scores))
+
+
+def _summary(rows: Sequence[Row]) -> dict[str, Any]:
+    solvable = [row for row in rows if row["search_feasible"]]
+    kept = [row for row in solvable if row["feasible"]]
+    alone = [row for row in kept if row["alone"]]
+    random = [max(row["random_points"], 0.0) for row in alone if row["random_points"] is not None]
+    return {
+        "requests": len(rows),
+        "feasible": len(kept) / max(len(solvable), 1),
+        "regret_points": _mean([max(row["points"], 0.0) for row in alone]),
+        "signed_points": _mean([row["points"] for row in alone]),
+        "random_regret_points": _mean(random),
+        "utility_gap": _mean([row["utility"] for row in kept]),
+        "ms_per_design": float(np.median([row["ms"] for row in rows])),
+        "ms_with_explanation": float(np.median([row["whole_ms"] for row in rows])),
+        "evaluations": _mean([row["evaluations"] for row in rows]),
+        "speedup_at_equal_quality": float(np.median([row["speedup"] for row in kept])) if kept else None,
+        "search_never_as_good": _mean([float(row["never_reached"]) for row in kept]),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _line(summary: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value:.3g}" for key, value in summary.items() if value is not None)
