@@ -23,8 +23,9 @@ from design.encoding import EncodedDesigns, FloatArray, encode_designs
 from design.spaces.registry import find_space
 from design.task import find_task
 from predictors.descriptor import describe
+from predictors.fit_deviations import LeftOut, adapted, left_out
 from predictors.fit_price_model import family_folds, timings
-from predictors.fit_universal import LeftOut, adapted, fit_universal, left_out
+from predictors.fit_universal import fit_universal
 from predictors.random_effects import NORMAL_90
 from predictors.roofline import latency, layer_times
 from predictors.timed_tables import read_timed_devices
@@ -77,7 +78,7 @@ def _device(own: LeftOut, weights: UniversalWeights, tallies: dict[tuple[str, st
         if len(truth) <= count:
             continue
         for draw in range(DRAWS if count else 1):
-            mean, spread, rest = adapted(own, weights.variances, count, draw)
+            mean, spread, rest = adapted(own, weights.variances, weights.scatter, count, draw)
             wide = spread * weights.widening(count)
             tallies[one.group, str(count)].add(truth[rest], prior[rest] + mean, wide)
 

@@ -72,7 +72,7 @@ class Adaptation:
     def latency_ms(self, designs: EncodedDesigns, costs: Costs) -> Estimates:
         """Latency of N designs, given their costs before any measurement."""
         widening = costs.model.weights.widening(self.latency_count)
-        found = _moved(costs.latency_ms, self.latency, costs.traits, widening)
+        found = _moved(costs, self.latency, widening)
         open_ = np.ones(len(designs), dtype=bool)
         for own in self.posteriors:
             index = np.flatnonzero(open_ & own.answers(designs))
@@ -99,11 +99,12 @@ def _common(found: Estimates, better: Estimates, index: IntArray) -> FloatArray 
     return own
 
 
-def _moved(prior: Estimates, deviations: Deviations | None, traits: FloatArray, widening: float = 1.0) -> Estimates:
-    """Estimates after the deviation of the device; the spread is widened by what chips left out showed."""
+def _moved(costs: Costs, deviations: Deviations | None, widening: float = 1.0) -> Estimates:
+    """Latency after the deviation of the device; the spread is widened by what chips left out showed."""
+    prior = costs.latency_ms
     if deviations is None:
         return prior
-    mean, variance = deviations.predict(traits)
+    mean, variance = deviations.predict(costs.traits, costs.scatter)
     return Estimates(median=prior.median * np.exp(mean), spread=widening * np.sqrt(variance), scale="log")
 
 
@@ -151,8 +152,9 @@ def adapt(
             costs.latency_ms.median[timed],
             costs.traits[timed],
             left_out[timed],
+            scatter=costs.scatter[timed],
         )
-        adapted = _moved(costs.latency_ms, latency.deviations, costs.traits).median
+        adapted = _moved(costs, latency.deviations).median
         believed[[verdict.position for verdict in latency.verdicts if verdict.verdict == "used"]] = True
         left_out_ms[latency.positions] = np.exp(latency.log_left_out)
     if len(metered):

@@ -93,6 +93,7 @@ def adapt_column(
     aside: str = "",
     added_variance: FloatArray | None = None,
     shift: FloatArray | None = None,
+    scatter: FloatArray | None = None,
 ) -> AdaptedColumn:
     """Condition one figure.
 
@@ -109,6 +110,7 @@ def adapt_column(
         aside: Why none of the values counts, if so.
         added_variance: n, of each deviation beside the common noise.
         shift: n, log that turns `predicted` into what was predicted without this very design's measurements.
+        scatter: n, of each design in units of the prior's noise; 1 for all if None.
     """
     groups, grid = grouped(designs, values), grid_of(values)
     one = groups.first
@@ -123,7 +125,7 @@ def adapt_column(
         added = added + added_variance[one]
     if aside:
         added = np.full(len(one), NOTHING)
-    found = condition(prior, traits[one], deviation, added)
+    found = condition(prior, traits[one], deviation, added, None if scatter is None else scatter[one])
     extra = np.where(groups.ratio > REPEATS_AGREE, found.added, np.maximum(found.added - added, 0.0))
     left_out = np.log(predicted[one]) + found.left_out
     told = verdicts(figure, positions, values, groups, left_out, np.where(found.added >= NOTHING, NOTHING, extra))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from design.encoding import EncodedDesigns, FloatArray
 from predictors.call_energy import CallEnergy, call_energy
 from predictors.descriptor import Descriptor
-from predictors.design_traits import design_traits
+from predictors.design_traits import design_traits, scatter_terms
 from predictors.deviations import DeviationPrior
 from predictors.energy import find_energy_model
 from predictors.power import LayerEnergies, layer_energies
@@ -54,6 +56,11 @@ class Costs:
         return design_traits(self.designs, self.times, self.device)
 
     @cached_property
+    def scatter(self) -> FloatArray:
+        """N, variance of each design around its traits."""
+        return np.asarray(scatter_terms(self.designs, self.times, self.traits) @ self.model.weights.scatter)
+
+    @cached_property
     def call_energy(self) -> CallEnergy:
         """Energy of N calls by the closed form, over the time of the roofline."""
         return call_energy(self.designs, self.energies)
@@ -70,11 +77,10 @@ class Costs:
 
     @property
     def latency_prior(self) -> DeviationPrior:
-        """Of the log deviation of latency, learned on chips left out."""
-        learned = self.model.weights.variances
-        variances = learned[:-1].copy()
+        """Of the log deviation of latency, learned on chips left out; noise is in units of `scatter`."""
+        variances = self.model.weights.variances.copy()
         variances[0] *= self.device.latency_spread**2
-        return DeviationPrior(variances=variances, noise=float(learned[-1]))
+        return DeviationPrior(variances=variances, noise=1.0)
 
 
 def costs_of(

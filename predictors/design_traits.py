@@ -15,6 +15,9 @@ from predictors.roofline import LayerTimes, executed_width
 
 SHAPES = ("log_macs", "log_layers", "log_elements_per_mac", "log_weights_per_mac")
 TRAITS = ("level", *PARTS, "low_bits", *SHAPES)
+SCATTER = ("any", "concentration", "low_bits")
+"""What the variance of one design around its traits is linear in: errors of single layers average out over a network,
+and low precision scatters more."""
 _TYPICAL = np.array([18.0, 3.5, -4.0, -4.0])
 """Of SHAPES; the level is that of a design like this."""
 _PART = {name: place for place, name in enumerate(PARTS)}
@@ -50,3 +53,16 @@ def design_traits(designs: EncodedDesigns, times: LayerTimes, device: Descriptor
     logs = [np.log(macs), np.log(np.maximum(layers, 1.0))]
     logs += [np.log(np.maximum(written, 1.0) / macs), np.log(np.maximum(weights, 1.0) / macs)]
     return np.column_stack([np.ones(len(designs)), shares, np.stack(logs, axis=1) - _TYPICAL])
+
+
+def scatter_terms(designs: EncodedDesigns, times: LayerTimes, traits: FloatArray) -> FloatArray:
+    """N x SCATTER: 1, sum of squared shares of time by layer (1 for a single layer), share of time at low precision.
+
+    Args:
+        designs: N.
+        times: Of their rows.
+        traits: N x TRAITS, of the same.
+    """
+    total = np.maximum(designs.total(times.total), np.finfo(np.float64).tiny)
+    concentration = designs.total(times.total**2) / total**2
+    return np.column_stack([np.ones(len(designs)), concentration, traits[:, TRAITS.index("low_bits")]])

@@ -1,7 +1,9 @@
 """Deviations: what measurements say of one device, as a Bayesian linear model of its traits in closed form.
 
-    log measured - log predicted = traits . weights + noise,    weights ~ N(0, variances)
+    log measured - log predicted = traits . weights + noise
+    weights ~ N(0, variances),  noise ~ N(0, factor x scatter)
 
+Each design has its own scatter: a network of many layers averages out what a single layer does not.
 The level and the noise are tried on a grid and mixed by evidence, so that a profile far off or a restless clock is
 recognised. A mixture of Gaussians over the weights has the mean and covariance kept here: its predictions are exact
 to the second moment. Cost: n x TRAITS^2, whatever the number of measurements.
@@ -36,7 +38,7 @@ class DeviationPrior:
 
     Attributes:
         variances: TRAITS.
-        noise: Variance of one measurement around its traits.
+        noise: Variance of one measurement around its traits, for a scatter of 1.
     """
 
     variances: FloatArray
@@ -49,7 +51,7 @@ class Deviations:
 
     Attributes:
         mean, covariance: TRAITS, TRAITS x TRAITS.
-        noise: Variance of a further measurement around its traits.
+        noise: Variance of a further measurement around its traits, for a scatter of 1.
         scores: n, deviation of each measurement from what the others say, in standard deviations.
         left_out: n, log deviation that the others say of each measurement.
         added: n, variance added to each measurement; NOTHING where it was set aside.
@@ -62,10 +64,15 @@ class Deviations:
     left_out: FloatArray
     added: FloatArray
 
-    def predict(self, traits: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and variance of the log deviation of designs with these traits (N x TRAITS), N each, noise included."""
+    def predict(self, traits: FloatArray, scatter: FloatArray | float = 1.0) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of the log deviation of designs, N each, noise included.
+
+        Args:
+            traits: N x TRAITS.
+            scatter: N, of each design; one for all.
+        """
         variance = ((traits @ self.covariance) * traits).sum(axis=1)
-        return np.asarray(traits @ self.mean), np.asarray(np.maximum(variance, 0.0) + self.noise)
+        return np.asarray(traits @ self.mean), np.asarray(np.maximum(variance, 0.0) + self.noise * scatter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +136,28 @@ def _contradictions(
     return scores, others, np.where(aside, NOTHING, added + doubted)
 
 
-def condition(prior: DeviationPrior, traits: FloatArray, deviation: FloatArray, added: FloatArray) -> Deviations:
+def condition(
+    prior: DeviationPrior,
+    traits: FloatArray,
+    deviation: FloatArray,
+    added: FloatArray,
+    scatter: FloatArray | None = None,
+) -> Deviations:
     """Condition on n log deviations (measured over predicted).
+
+    In units of the root of its scatter every measurement has the same noise, so everything is reckoned in these.
 
     Args:
         prior: Before any measurement.
         traits: n x TRAITS.
         deviation: n.
         added: n, variance of each measurement beside the common noise (a coarse clock, repeats that disagree).
+        scatter: n, of each design; 1 for all if None.
     """
-    scores, others, total = _contradictions(prior, traits, deviation, added)
+    unit = np.ones(len(deviation)) if scatter is None else np.sqrt(scatter)
+    traits, deviation = traits / unit[:, None], deviation / unit
+    given = np.where(added >= NOTHING, NOTHING, added / unit**2)
+    scores, others, total = _contradictions(prior, traits, deviation, given)
     members, parts = [], []
     for level, level_weight in LEVEL_STEPS:
         variances = prior.variances.copy()
@@ -161,6 +180,6 @@ def condition(prior: DeviationPrior, traits: FloatArray, deviation: FloatArray, 
         covariance=covariance,
         noise=float(sum(w * one.noise for w, one in zip(weights, members, strict=True))),
         scores=scores,
-        left_out=np.where(aside, others, left_out),
-        added=total,
+        left_out=np.where(aside, others, left_out) * unit,
+        added=np.where(aside, NOTHING, added + (total - given) * unit**2),
     )

@@ -55,9 +55,9 @@ class EnergyAdaptation:
         mean, variance = self.deviations.predict(_joint(call, coupled(costs.traits, costs.device)) @ self.basis)
         general, noise = costs.latency_ms.spread**2, costs.latency_prior.noise
         if self.time is not None:
-            general, noise = self.time.predict(costs.traits)[1], self.time.noise
+            general, noise = self.time.predict(costs.traits, costs.scatter)[1], self.time.noise
         otherwise = latency_ms.spread**2 - general  # known better by other predictors, or widened
-        variance = variance + call.time_share**2 * (noise + otherwise)
+        variance = variance + call.time_share**2 * (noise * costs.scatter + otherwise)
         median = call.total * np.exp(call.traits @ self.prior.mean + mean)
         spread = np.sqrt(np.maximum(variance, self.deviations.noise))
         return Estimates(median=1e3 * median, spread=spread, scale="log")
@@ -117,7 +117,7 @@ def adapt_energy(
     prior = costs.power_prior
     latency = costs.latency_prior
     covariance = np.diag(latency.variances) if time is None else time.covariance
-    noise = latency.noise if time is None else time.noise
+    noise = (latency.noise if time is None else time.noise) * costs.scatter[positions]
     seconds = _seconds(measured, positions, adapted_ms, believed)
     own = costs.call_energy.take(positions)
     roofline = costs.designs.total(costs.times.total)[positions]

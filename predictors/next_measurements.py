@@ -56,9 +56,9 @@ def next_measurements(
         raise OtherDevice("the adaptation must be of this device", repr(adaptation.device.profile.name))
     costs = costs_of(candidates, device, DEFAULT_ENERGY_MODEL)
     traits, prior = costs.traits, costs.latency_prior
-    covariance, noise = np.diag(prior.variances), prior.noise
+    covariance, noise = np.diag(prior.variances), prior.noise * costs.scatter
     if adaptation is not None and adaptation.latency is not None:
-        covariance, noise = adaptation.latency.covariance, adaptation.latency.noise
+        covariance, noise = adaptation.latency.covariance, adaptation.latency.noise * costs.scatter
     second = traits.T @ traits / len(traits)
     open_ = np.ones(len(traits), dtype=bool)
     found = []
@@ -68,11 +68,11 @@ def next_measurements(
         gain = np.where(open_, ((reach @ second) * reach).sum(axis=1) / (own + noise), -np.inf)
         chosen = int(np.argmax(gain))
         open_[chosen] = False
-        covariance = covariance - np.outer(reach[chosen], reach[chosen]) / (own[chosen] + noise)
+        covariance = covariance - np.outer(reach[chosen], reach[chosen]) / (own[chosen] + noise[chosen])
         after = np.maximum(((traits @ covariance) * traits).sum(axis=1), 0.0)
         found.append(Suggestion(index=chosen, spread_before=_width(own, noise), spread_after=_width(after, noise)))
     return found
 
 
-def _width(variance: FloatArray, noise: float) -> float:
-    return float(np.exp(2 * NORMAL_90 * np.sqrt(np.median(variance) + noise)))
+def _width(variance: FloatArray, noise: FloatArray) -> float:
+    return float(np.exp(2 * NORMAL_90 * np.sqrt(np.median(variance + noise))))

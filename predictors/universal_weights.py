@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from design.encoding import FloatArray
-from predictors.design_traits import TRAITS
+from predictors.design_traits import SCATTER, TRAITS
 from predictors.price_model import RUNTIMES, SHAPES_OF_ARRAYS, PriceModel
 from predictors.storage import WEIGHTS, InvalidWeights, Weights, load_weights, save_weights
 
-KIND, FORM = "universal-latency", "1"
+KIND, FORM = "universal-latency", "2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,15 @@ class UniversalWeights:
     Attributes:
         prices: Of the work terms.
         shares: RUNTIMES, of the price model in the mean with the roofline (logs, layer by layer).
-        variances: TRAITS + 1, of the deviations of a device: level in units of its squared spread, traits, noise.
+        variances: TRAITS, of the deviations of a device; the level in units of its squared spread.
+        scatter: SCATTER, of the variance of one design around its traits.
         counts, widenings: Factors on the spread after so many measurements, from chips left out.
     """
 
     prices: PriceModel
     shares: FloatArray
     variances: FloatArray
+    scatter: FloatArray
     counts: FloatArray
     widenings: FloatArray
 
@@ -45,6 +47,7 @@ class UniversalWeights:
         arrays: dict[str, NDArray[np.generic]] = {
             "shares": self.shares,
             "variances": self.variances,
+            "scatter": self.scatter,
             "counts": self.counts,
             "widenings": self.widenings,
         }
@@ -62,7 +65,7 @@ def load_universal_weights(path: Path) -> UniversalWeights:
     stored = load_weights(path, kind=KIND, version=FORM)
     arrays = {name: np.asarray(tensor.numpy(), dtype=np.float64) for name, tensor in stored.tensors.items()}
     expected = {f"prices.{name}": shape for name, shape in SHAPES_OF_ARRAYS.items()}
-    expected |= {"shares": (len(RUNTIMES),), "variances": (len(TRAITS) + 1,)}
+    expected |= {"shares": (len(RUNTIMES),), "variances": (len(TRAITS),), "scatter": (len(SCATTER),)}
     for name, shape in expected.items():
         array = arrays.get(name)
         if array is None or array.shape != shape or not np.isfinite(array).all():
@@ -75,6 +78,7 @@ def load_universal_weights(path: Path) -> UniversalWeights:
         prices=PriceModel.of({name: arrays[f"prices.{name}"] for name in SHAPES_OF_ARRAYS}),
         shares=arrays["shares"],
         variances=arrays["variances"],
+        scatter=arrays["scatter"],
         counts=counts,
         widenings=widenings,
     )

@@ -52,6 +52,35 @@ def test_weights_in_closed_form_equal_a_mixture_of_gaussian_processes(count: int
     np.testing.assert_allclose(own_variance, second - mean**2, rtol=1e-6)
 
 
+def test_scatter_of_each_design_is_noise_of_its_own() -> None:
+    """Against one n x n system with the noise of every design on its diagonal, for each member of the mixture."""
+    traits, deviation = problem(12)
+    scatter = np.exp(np.random.default_rng(2).normal(size=12))
+    query, own = problem(9, seed=1)[0], np.full(9, 3.0)
+    found = condition(PRIOR, traits, deviation, np.zeros(12), scatter)
+    means, variances, scores = [], [], []
+    for level, level_weight in LEVEL_STEPS:
+        for noise, noise_weight in NOISE_STEPS:
+            more = found.added + noise * PRIOR.noise * (scatter - 1)
+            mean, variance, evidence = slow_twin(traits, deviation, more, query, level, noise)
+            means.append(mean)
+            variances.append(variance + noise * PRIOR.noise * (own - 1))
+            scores.append(evidence + level_weight + noise_weight)
+    weights = np.exp(np.array(scores) - max(scores))
+    weights /= weights.sum()
+    mean = weights @ np.array(means)
+    second = weights @ (np.array(variances) + np.array(means) ** 2)
+    own_mean, own_variance = found.predict(query, own)
+    np.testing.assert_allclose(own_mean, mean, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(own_variance, second - mean**2, rtol=1e-6)
+
+
+def test_what_scatters_more_teaches_less() -> None:
+    traits, deviation = np.ones((2, 3)) * [1, 0, 0], np.array([0.0, 0.4])
+    found = [condition(PRIOR, traits, deviation, np.zeros(2), np.array(own)).mean[0] for own in ([1, 30], [30, 1])]
+    assert found[0] < 0.1 < 0.3 < found[1]
+
+
 def test_leaving_one_out_in_closed_form_is_near_leaving_it_out() -> None:
     traits, deviation = problem(25)
     found = condition(PRIOR, traits, deviation, np.zeros(25))

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from predictors.fit_deviations import adapted, left_out
 from predictors.fit_price_model import PriceOptions, family_folds, fit_price_model, predicted_log_seconds, timings
-from predictors.fit_universal import adapted, fit_universal, left_out
+from predictors.fit_universal import fit_universal
 from predictors.storage import InvalidWeights, Weights, save_weights
-from predictors.universal_weights import KIND, UniversalWeights, load_universal_weights
+from predictors.universal_weights import FORM, KIND, UniversalWeights, load_universal_weights
 from tests.predictors.timed_devices import timed_devices
 
 
@@ -52,7 +53,7 @@ def test_measurements_narrow_the_error_on_a_device_left_out() -> None:
     own = left_out(devices[0], found.prices, found.shares)
     errors = []
     for count in (0, 10):
-        mean, _, rest = adapted(own, found.variances, count, draw=0)
+        mean, _, rest = adapted(own, found.variances, found.scatter, count, draw=0)
         errors.append(float(np.median(np.abs(own.deviation[rest] - mean))))
     assert errors[1] < 0.06
     assert errors[1] <= errors[0]
@@ -71,6 +72,6 @@ def test_weights_are_stored_and_read_back(tmp_path: Path) -> None:
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    save_weights(Weights(kind=KIND, version="1", tensors={}), path)
+    save_weights(Weights(kind=KIND, version=FORM, tensors={}), path)
     with pytest.raises(InvalidWeights, match="must hold a finite"):
         load_universal_weights(path)
