@@ -26,6 +26,7 @@ from predictors.descriptor import describe
 from predictors.fit_deviations import LeftOut, adapted, left_out
 from predictors.fit_price_model import family_folds, timings
 from predictors.fit_universal import fit_universal
+from predictors.price_model import runtime_class
 from predictors.random_effects import NORMAL_90
 from predictors.roofline import latency, layer_times
 from predictors.timed_tables import read_timed_devices
@@ -79,7 +80,7 @@ def _device(own: LeftOut, weights: UniversalWeights, tallies: dict[tuple[str, st
             continue
         for draw in range(DRAWS if count else 1):
             mean, spread, rest = adapted(own, weights.variances, weights.scatter, count, draw)
-            wide = spread * weights.widening(count)
+            wide = spread * weights.widening(count, runtime_class(own.one.device))
             tallies[one.group, str(count)].add(truth[rest], prior[rest] + mean, wide)
 
 

@@ -22,10 +22,11 @@ from predictors.measurement_verdicts import (
 from predictors.ncnn_posterior import ncnn_posterior
 from predictors.power_effects import PowerEffects
 from predictors.predictor import Estimates
+from predictors.price_model import runtime_class
 from predictors.universal import UniversalLatency
 
 DEFAULT_ENERGY_MODEL = "horowitz"
-VERSION = "1"
+VERSION = "2"
 MAKERS: tuple[PosteriorMaker, ...] = (cell_posterior, ncnn_posterior)
 """Asked in turn for designs that they know better than the general form; the first that answers counts."""
 _LEAST_RANKED = 3
@@ -71,7 +72,7 @@ class Adaptation:
 
     def latency_ms(self, designs: EncodedDesigns, costs: Costs) -> Estimates:
         """Latency of N designs, given their costs before any measurement."""
-        widening = costs.model.weights.widening(self.latency_count)
+        widening = costs.model.weights.widening(self.latency_count, runtime_class(self.device))
         found = _moved(costs, self.latency, widening)
         open_ = np.ones(len(designs), dtype=bool)
         for own in self.posteriors:

@@ -19,7 +19,7 @@ from design.encoding import FloatArray
 
 LEVEL_STEPS = ((1.0, 0.0), (9.0, -1.5), (100.0, -3.0))
 """(factor on the variance of the level, log prior weight)."""
-NOISE_STEPS = ((0.3, -0.7), (1.0, 0.0), (3.3, -0.8), (11.0, -1.6))
+NOISE_STEPS = ((0.3, -0.7), (1.0, 0.0), (3.3, -0.8), (11.0, -1.6), (36.0, -2.4), (120.0, -3.2))
 """(factor on the noise variance, log prior weight)."""
 DOUBTED, SET_ASIDE = 2.5, 4.0
 """Deviations from what the others say beyond which a measurement counts for less, and for nothing."""

@@ -13,7 +13,7 @@ from design.encoding import FloatArray, IntArray
 from predictors.design_traits import TRAITS, design_traits, scatter_terms
 from predictors.deviations import DeviationPrior, condition
 from predictors.layer_terms import PARTS
-from predictors.price_model import PriceModel
+from predictors.price_model import RUNTIMES, PriceModel, runtime_class
 from predictors.random_effects import NORMAL_90
 from predictors.timed_tables import TimedDevice
 from predictors.universal import UniversalLatency
@@ -21,7 +21,10 @@ from predictors.universal_weights import UniversalWeights
 
 SEED = 0
 CALIBRATION_COUNTS = (0, 1, 3, 10, 20)
-COVERAGE = 0.9
+COVERAGE, HIGHEST = 0.9, 0.97
+"""Level of the quantile, and the highest that few families raise it to."""
+LEAST_FAMILIES, OTHERS_WORTH = 3, 3
+"""Chip families from which on a runtime class has a factor of its own, and how many families the others count as."""
 START = np.array([0.8] + [0.1] * len(PARTS) + [0.25] + [0.004] * 4)
 """Variances that fitting starts from and is pulled to: level (of the squared spread), other traits."""
 SCATTER_START = np.array([0.012, 0.02, 0.02])
@@ -56,7 +59,7 @@ def left_out(one: TimedDevice, prices: PriceModel, shares: FloatArray) -> LeftOu
         variances=START,
         scatter=SCATTER_START,
         counts=np.zeros(1),
-        widenings=np.ones(1),
+        widenings=np.ones((len(RUNTIMES), 1)),
     )
     found = UniversalLatency(weights).mean_parts(one.designs, one.device)
     traits = design_traits(one.designs, found.times, one.device)
@@ -119,26 +122,52 @@ def adapted(
 
 
 def widenings(found: Sequence[LeftOut], variances: FloatArray, scatter: FloatArray) -> FloatArray:
-    """Conformal factors on the spread for CALIBRATION_COUNTS.
+    """Conformal factors on the spread, RUNTIMES x CALIBRATION_COUNTS.
 
     The quantile of |error| / spread over that of a normal; chip families of a group of tables weigh equally, and the
-    level is raised by one part in their number, since families are what is exchangeable.
+    level is raised by one part in their number, since families are what is exchangeable. After measurements a runtime
+    class has its own factor, drawn to that of all by a few families' worth; one of fewer than LEAST_FAMILIES is like
+    nothing known, and takes the widest of the others.
     """
-    families = Counter((own.one.group, own.one.family) for own in found)
-    level = min(1.0, COVERAGE * (1 + 1 / len({family for _, family in families})))
-    factors: list[float] = []
-    for count in CALIBRATION_COUNTS:
-        scores, weights = [np.zeros(0)], [np.zeros(0)]
-        for own in found:
-            if len(own.deviation) <= count:
-                continue
-            for draw in range(_DRAWS if count else 1):
-                mean, spread, rest = adapted(own, variances, scatter, count, draw)
-                scores.append(np.abs(own.deviation[rest] - mean) / spread)
-                weights.append(np.full(len(rest), 1 / len(rest) / families[own.one.group, own.one.family]))
-        score, weight = np.concatenate(scores), np.concatenate(weights)
-        order = np.argsort(score)
-        share = np.cumsum(weight[order]) / weight.sum()
-        place = min(int(np.searchsorted(share, level)), len(score) - 1)
-        factors.append(float(score[order][place]) / NORMAL_90)
-    return np.array(factors)
+    runtime = np.array([runtime_class(own.one.device) for own in found])
+    families = np.array([own.one.family for own in found])
+    factors = np.zeros((len(RUNTIMES), len(CALIBRATION_COUNTS)))
+    for place, count in enumerate(CALIBRATION_COUNTS):
+        scored = [_scores(own, variances, scatter, count) for own in found]
+        factors[:, place] = common = _factor(found, scored, np.arange(len(found)))
+        if not count:
+            continue
+        known = {}
+        for number in np.unique(runtime):
+            own = np.array([n for n in np.flatnonzero(runtime == number) if len(scored[n])], dtype=np.int64)
+            size = len(set(families[own]))
+            if size >= LEAST_FAMILIES:
+                known[number] = (size * _factor(found, scored, own) + OTHERS_WORTH * common) / (size + OTHERS_WORTH)
+        factors[:, place] = max(known.values(), default=common)
+        for number, factor in known.items():
+            factors[number, place] = factor
+    return factors
+
+
+def _scores(own: LeftOut, variances: FloatArray, scatter: FloatArray, count: int) -> FloatArray:
+    """|error| / spread of one device after `count` measurements, over draws; empty where it has too few."""
+    if len(own.deviation) <= count:
+        return np.zeros(0)
+    scores = []
+    for draw in range(_DRAWS if count else 1):
+        mean, spread, rest = adapted(own, variances, scatter, count, draw)
+        scores.append(np.abs(own.deviation[rest] - mean) / spread)
+    return np.concatenate(scores)
+
+
+def _factor(found: Sequence[LeftOut], scored: Sequence[FloatArray], chosen: IntArray) -> float:
+    """Of the devices chosen: the quantile of their scores over that of a normal."""
+    keys = [(found[number].one.group, found[number].one.family) for number in chosen if len(scored[number])]
+    alike = Counter(keys)
+    level = min(HIGHEST, COVERAGE * (1 + 1 / len({family for _, family in keys})))
+    own = [scored[number] for number in chosen if len(scored[number])]
+    score = np.concatenate(own)
+    weight = np.concatenate([np.full(len(one), 1 / len(one) / alike[key]) for one, key in zip(own, keys, strict=True)])
+    order = np.argsort(score)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(score[order][min(int(np.searchsorted(share, level)), len(score) - 1)]) / NORMAL_90

@@ -83,7 +83,7 @@ def fit_universal(data: Timings, *, seed: int = SEED, say: Callable[[str], None]
     found = [left_out(one, models[own], shares) for one, own in zip(data.devices, fold, strict=True)]
     variances, scatter = fit_deviations(found)
     factors = widenings(found, variances, scatter)
-    tell(f"universal latency: shares {shares.tolist()}, widenings {np.round(factors, 2).tolist()}")
+    tell(f"universal latency: shares {shares.tolist()}, widenings of runtimes {np.round(factors, 2).tolist()}")
     return UniversalWeights(
         prices=fit_price_model(data, OPTIONS),
         shares=shares,
@@ -148,7 +148,10 @@ def fit_universal_weights(data: Path, out: Path, progress: Callable[[str], None]
         folds=INNER_FOLDS,
         options=repr(OPTIONS),
         counts=", ".join(f"{count:g}" for count in weights.counts),
-        widenings=", ".join(f"{factor:.2f}" for factor in weights.widenings),
+        widenings="; ".join(
+            f"{name} {', '.join(f'{factor:.2f}' for factor in own)}"
+            for name, own in zip(RUNTIMES, weights.widenings, strict=True)
+        ),
         deviations=", ".join(f"{n} {v:.2f}" for n, v in zip(TRAITS, np.sqrt(weights.variances), strict=True)),
         scatter=" + ".join(f"{v:.2g} x {n}" for n, v in zip(SCATTER, weights.scatter, strict=True)),
     )

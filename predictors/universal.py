@@ -115,7 +115,7 @@ class UniversalLatency:
         width = executed_width(designs.rows, device)
         share = designs.total(seconds * ((width > 0) & (width <= 8))) / total
         own = np.sqrt(device.latency_spread**2 + (LOW_BIT_SPREAD * share) ** 2)
-        return np.asarray(own * self.weights.widening(0))
+        return np.asarray(own * self.weights.widening(0, runtime_class(device)))
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task | None) -> Estimates:
         """Milliseconds per call of N designs."""

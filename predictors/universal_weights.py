@@ -28,7 +28,8 @@ class UniversalWeights:
         shares: RUNTIMES, of the price model in the mean with the roofline (logs, layer by layer).
         variances: TRAITS, of the deviations of a device; the level in units of its squared spread.
         scatter: SCATTER, of the variance of one design around its traits.
-        counts, widenings: Factors on the spread after so many measurements, from chips left out.
+        counts: Of measurements.
+        widenings: RUNTIMES x counts, factors on the spread after so many measurements, from chips left out.
     """
 
     prices: PriceModel
@@ -38,9 +39,9 @@ class UniversalWeights:
     counts: FloatArray
     widenings: FloatArray
 
-    def widening(self, count: int) -> float:
-        """Factor on the spread after `count` measurements, between the counts calibrated at."""
-        return float(np.interp(np.log1p(count), np.log1p(self.counts), self.widenings))
+    def widening(self, count: int, runtime: int) -> float:
+        """Factor on the spread after `count` measurements under a runtime class, between the counts calibrated at."""
+        return float(np.interp(np.log1p(count), np.log1p(self.counts), self.widenings[runtime]))
 
     def save(self, path: Path, facts: Mapping[str, str]) -> None:
         """Write to a safetensors file, with what the fit wants to be known."""
@@ -72,8 +73,9 @@ def load_universal_weights(path: Path) -> UniversalWeights:
             came = "none" if array is None else f"shape {array.shape} or a value that is not finite"
             raise InvalidWeights(f"{path.name} must hold a finite {name!r} of shape {shape}", came)
     counts, widenings = arrays.get("counts"), arrays.get("widenings")
-    if counts is None or widenings is None or counts.shape != widenings.shape or not np.isfinite(widenings).all():
-        raise InvalidWeights(f"{path.name} must hold as many finite widenings as counts", "others")
+    fits = counts is not None and widenings is not None and widenings.shape == (len(RUNTIMES), len(counts))
+    if counts is None or widenings is None or not fits or not np.isfinite(widenings).all():
+        raise InvalidWeights(f"{path.name} must hold as many finite widenings as counts for each runtime", "others")
     return UniversalWeights(
         prices=PriceModel.of({name: arrays[f"prices.{name}"] for name in SHAPES_OF_ARRAYS}),
         shares=arrays["shares"],

@@ -57,7 +57,7 @@ def test_measurements_narrow_the_error_on_a_device_left_out() -> None:
         errors.append(float(np.median(np.abs(own.deviation[rest] - mean))))
     assert errors[1] < 0.06
     assert errors[1] <= errors[0]
-    assert found.widening(0) > 0
+    assert found.widening(0, 0) > 0
 
 
 def test_weights_are_stored_and_read_back(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_weights_are_stored_and_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.prices.offsets, weights().prices.offsets)
     np.testing.assert_array_equal(found.variances, weights().variances)
     np.testing.assert_array_equal(found.shares, weights().shares)
-    assert [found.widening(count) for count in (0, 5, 50)] == [weights().widening(count) for count in (0, 5, 50)]
+    assert [found.widening(count, 1) for count in (0, 5, 50)] == [weights().widening(count, 1) for count in (0, 5, 50)]
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
