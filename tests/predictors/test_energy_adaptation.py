@@ -151,7 +151,7 @@ def test_energies_without_latencies_agree_with_a_dense_gaussian_process() -> Non
     follow = call.time_share[:, None] * costs.traits
     covariance = call.traits @ prior.covariance @ call.traits.T + (follow * time.variances) @ follow.T
     deviation = np.log(energy / (1e3 * call.total)) - call.traits @ prior.mean
-    noise = np.diag(prior.noise + call.time_share[SEEN] ** 2 * time.noise)
+    noise = np.diag(prior.noise + call.time_share[SEEN] ** 2 * time.noise * costs.scatter[SEEN])
     gain = covariance[REST][:, SEEN] @ np.linalg.inv(covariance[np.ix_(SEEN, SEEN)] + noise)
     dense = 1e3 * call.total[REST] * np.exp(call.traits[REST] @ prior.mean + gain @ deviation[SEEN])
     rest = costs_of(DESIGNS.take(REST), OWN, "horowitz")
