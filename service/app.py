@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -40,7 +41,7 @@ from service.settings import Settings
 from service.spaces.endpoints import router as spaces_router
 from service.tasks.endpoints import router as tasks_router
 from service.upgrade import upgrade
-from service.warm_up import warm_up
+from service.warm_up import ENDS_S, warm_up
 
 API_ROUTERS = (
     devices_router,
@@ -117,8 +118,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if context.jobs is not None:
             prepare(context.settings)
         forget_expired(context)
-    warm_up(context)
+    stop = threading.Event()
+    warming = warm_up(context, stop)
     yield
+    stop.set()
+    if warming is not None:
+        warming.join(ENDS_S)
     if context.jobs is not None:
         context.jobs.queue.close()
     context.database.close()
