@@ -127,6 +127,14 @@ class Network(nn.Module):
         assert isinstance(found, Unit)
         return found
 
+    def path(self, name: str) -> str:
+        """Where a layer's unit is among `named_modules`.
+
+        Raises:
+            KeyError: No such layer.
+        """
+        return self._paths[name]
+
     def units(self) -> Iterator[Unit]:
         """All units in the order in which they run."""
         return (unit for unit, _, _ in self._program)

@@ -14,6 +14,7 @@ from optimizer.optimize import optimize
 from service.artifacts.endpoints import router as artifacts_router
 from service.auth import is_loopback
 from service.context import Context, JobDesk, Optimize
+from service.dashboard.job_pages import router as job_pages_router
 from service.dashboard.pages import router as dashboard_router
 from service.database import Database
 from service.datasets.endpoints import UPLOADS
@@ -105,6 +106,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):
         app.include_router(router)
     app.include_router(dashboard_router, include_in_schema=False)
+    app.include_router(job_pages_router, include_in_schema=False)
     describe_problems(app)
     return app
 

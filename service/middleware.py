@@ -21,6 +21,7 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 _TABLES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"/v1/devices/[^/]+/measurements"), "text/csv"),
     (re.compile(r"/devices/[^/]+/measurements"), "multipart/form-data"),
+    (re.compile(r"/jobs"), "application/x-www-form-urlencoded"),
 )
 """Where a table is taken beside JSON or in its place, and by which Content-Type."""
 MODEL_PATH = "/v1/predictions"

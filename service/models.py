@@ -187,6 +187,7 @@ class JobRow(Base):
         strikes: How often a worker took up the present step without ending it or handing it over.
         spent_s: Time in which a worker held it.
         error: Problem document of a failed job.
+        result: What a job that succeeded measured, beside what was predicted.
     """
 
     __tablename__ = "jobs"
@@ -209,6 +210,7 @@ class JobRow(Base):
     strikes: Mapped[int] = mapped_column(default=0)
     spent_s: Mapped[float] = mapped_column(default=0.0)
     error: Mapped[Document | None]
+    result: Mapped[Document | None] = mapped_column(JSON(none_as_null=True))
     subject: Mapped[Document] = mapped_column(deferred=True)
 
 

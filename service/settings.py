@@ -81,7 +81,14 @@ class Settings(BaseSettings):
     idempotency_stale_s: Annotated[float, Field(gt=0, le=86_400)] = Field(
         120.0, description="after this time a request that never answered (its process died) frees its key"
     )
-    jobs: bool = Field(False, description="take jobs: train and compress stored designs on workers")
+    jobs: bool = Field(
+        False, description="take jobs: train and compress stored designs on workers (a preview, off until it is proven)"
+    )
+    pictures_folder: Path | None = Field(
+        None,
+        description="folder of the workers with the data sets of built-in tasks (cifar10, mnist, ...; docs/networks.md "
+        "says in which forms); digits needs none",
+    )
     engine_schema: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = Field(
         "dbos", description="schema of the job engine's own tables in PostgreSQL"
     )

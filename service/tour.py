@@ -1,14 +1,20 @@
-"""The tour: one real design for a Raspberry Pi 4, made through the running service and shown in the terminal."""
+"""The tour: one real design for a Raspberry Pi 4, made through the running service and shown in the terminal.
+
+It ends with the commands that have a network trained: handwritten digits on a microcontroller, about a minute.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -35,6 +41,13 @@ SPACES = ("resnet",)
 """One familiar space, so that the design fits on a screen; a request without spaces searches all that fit the task."""
 LIMITS = Constraints(latency_ms=8, energy_mj=15, model_kb=25, peak_memory_kb=300, risk=0.1)
 """Small enough that neither 8 bits everywhere nor all filters fit: the answer mixes precisions and prunes."""
+FIRST_JOB: dict[str, Any] = {
+    "device": "stm32f746",
+    "task": "digits",
+    "spaces": ["resnet"],
+    "limits": {"latency_ms": 10, "model_kb": 6},
+}
+"""A design whose data set comes with scikit-learn, so that its job runs on a fresh machine."""
 ANSWER_WAIT_S = 120.0
 Show = Callable[[RenderableType], None]
 
@@ -64,6 +77,8 @@ def tour(*, port: int, database_url: str | None, once: bool, show: Show) -> None
         stored, took = request_design(address.url)
         for part in report(stored, took, address.url):
             show(part)
+        if settings.jobs:
+            show(first_job(address.url))
         if not once:
             show(Text("Serving; Ctrl-C stops it."))
             wait_for_stop()
@@ -122,6 +137,21 @@ def report(stored: dict[str, Any], took: str, url: str) -> Iterator[RenderableTy
     )
     yield answer_view(answer, stored["device"]["name"], stored["task"], LIMITS, took)
     yield Text(f"\nIts page: {url}{stored['links']['page']}", style="bold")
+
+
+def first_job(url: str) -> Text:
+    """The commands that design a network for a microcontroller, train it and follow the job."""
+    own = Path(sys.argv[0])
+    program = str(own) if own.name == "bespoke" and shutil.which("bespoke") is None else "bespoke"
+    request = ",\n    ".join(json.dumps(FIRST_JOB).split(", ", 2))  # lines that no terminal breaks
+    return Text(
+        "\nTrain one: handwritten digits on a microcontroller, about a minute. In another terminal:\n\n"
+        f"DESIGN=$(curl -s {url}/v1/designs \\\n"
+        f"  -H 'Content-Type: application/json' -d '{request}' \\\n"
+        "  | grep -o 'dsn_[0-9a-z]*' | head -1)\n"
+        f"{program} jobs start $DESIGN --follow --url {url}\n\n"
+        f"Then {url}/jobs has the report and the files.\n"
+    )
 
 
 def wait_for_stop() -> None:

@@ -15,6 +15,7 @@ PLOTLY = "plotly.min.js"
 _PLACES = {
     "style.css": ("service.dashboard", "static/style.css"),
     "chart.js": ("service.dashboard", "static/chart.js"),
+    "follow.js": ("service.dashboard", "static/follow.js"),
     "icon.svg": ("service.dashboard", "static/icon.svg"),
     PLOTLY: ("plotly", "package_data/plotly.min.js"),
 }

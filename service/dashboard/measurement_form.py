@@ -20,7 +20,7 @@ async def form_table(request: Request) -> bytes:
     Raises:
         Refusal: The request does not come from one of our own pages.
     """
-    if not _is_ours(request):
+    if not is_ours(request):
         detail = "A form must be sent from a page of this service; programs use POST /v1/devices/{id}/measurements."
         raise Refusal("foreign-form", 403, detail)
     head = f"Content-Type: {request.headers.get('content-type', '')}\r\n\r\n".encode("latin-1", "replace")
@@ -35,7 +35,7 @@ async def form_table(request: Request) -> bytes:
     return file if file.strip() else found.get(TEXT, b"")
 
 
-def _is_ours(request: Request) -> bool:
+def is_ours(request: Request) -> bool:
     """Browsers say where a form was sent from; nobody else has a reason to send one."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

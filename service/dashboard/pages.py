@@ -23,6 +23,7 @@ from service.dashboard.rendering import problem, render
 from service.designs import repository as stored_designs
 from service.devices import repository as own_devices
 from service.idempotency import Once
+from service.jobs import repository as stored_jobs
 from service.measurements import operations as measurements
 from service.measurements.upload import CSV, Body
 from service.problems import Refusal, shown
@@ -66,7 +67,9 @@ def show_design(context: ContextDep, design_id: str) -> HTMLResponse:
             return problem(
                 "No such design", f"There is no design {shown(design_id)}; it may have been deleted.", status=404
             )
-        return render("design.html", section="designs", page=design_page(row))
+        jobs, _ = stored_jobs.listed(session, state=None, design_id=row.id, limit=1, cursor=None)
+        trains = context.jobs is not None
+        return render("design.html", section="designs", page=design_page(row), trains=trains, jobs=jobs)
 
 
 @router.get("/devices", name="devices_page")

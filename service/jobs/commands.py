@@ -27,12 +27,16 @@ def start(
     dataset: Annotated[str | None, typer.Option(help="Id or name of a registered data set.")] = None,
     accelerator: Annotated[str, typer.Option(help="Kind of worker: cpu or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
+    preset: Annotated[str, typer.Option(help="How much work: quick, standard or thorough.")] = "standard",
+    epochs: Annotated[int | None, typer.Option(help="Of each training; by preset and data set if none.")] = None,
     watch: Annotated[bool, typer.Option("--follow", help="Follow it to its end.")] = False,
     url: Url = HERE,
     key: Key = None,
 ) -> None:
     """Train and compress a stored design; prints the job's id."""
-    body: dict[str, Any] = {"design": design, "accelerator": accelerator, "options": {"seed": seed}}
+    body: dict[str, Any] = {"design": design, "accelerator": accelerator, "options": {"seed": seed, "preset": preset}}
+    if epochs is not None:
+        body["options"]["epochs"] = epochs
     if dataset is not None:
         body["dataset"] = dataset
     client = Client(url, key)

@@ -22,7 +22,7 @@ NAME = "bespoke"
 WORKFLOW = "job"
 QUEUES = ("cpu", "cuda")
 """One queue for each kind of accelerator that a job may need."""
-VERSION = "jobs-1"
+VERSION = "jobs-2"
 """Raise it when the sequence of steps changes: jobs begun under another version wait for a worker of theirs."""
 ACTIVE = ("ENQUEUED", "DELAYED", "PENDING")
 

@@ -52,6 +52,12 @@ def find(session: Session, job_id: str, *, whole: bool = False) -> JobRow | None
     return session.scalars(select(JobRow).where(JobRow.id == job_id).options(*options)).one_or_none()
 
 
+def design_name(session: Session, job_id: str) -> str:
+    """What the design of a job is called, without loading its snapshot."""
+    query = select(JobRow.subject["design_name"].as_string()).where(JobRow.id == job_id)
+    return session.scalar(query) or "a design"
+
+
 def lock(session: Session, job_id: str) -> JobRow | None:
     """The job of that id; nobody else changes it before this transaction ends."""
     if not job_id.isprintable():

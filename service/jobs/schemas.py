@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.jobs.states import EventKind, JobState
 
+Preset = Literal["quick", "standard", "thorough"]
 EXAMPLE_REQUEST: dict[str, Any] = {"design": "dsn_01k5zj4v8qy0w3t7rb6n2m9xhc", "accelerator": "cpu"}
 
 
@@ -18,6 +19,20 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(0, description="the same seed gives the same result")
+    preset: Preset = Field(
+        "standard",
+        description="how much work: `quick` takes 5,000 pictures and a few epochs, `thorough` up to 120 epochs",
+    )
+    epochs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="of each training; none = by preset and number of pictures"
+    )
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] | None = Field(
+        None, description="pictures in a step; none = 128, or 32 for small data sets"
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = Field(None, description="at its peak; none = 0.1")
+    full_precision_first: bool = Field(
+        True, description="train in full precision first, as starting point and teacher of the design"
+    )
 
 
 class JobRequest(BaseModel):
@@ -64,6 +79,9 @@ class JobDocument(BaseModel):
     attempts: int = Field(description="how often a worker took it up")
     spent_s: float = Field(description="seconds in which a worker had it, as far as they are recorded")
     error: dict[str, Any] | None = Field(description="problem document of a failed job")
+    result: dict[str, Any] | None = Field(
+        description="of a job that succeeded: each figure predicted and measured, and the machine it was measured on"
+    )
     links: JobLinks
 
 

@@ -23,7 +23,7 @@ from service.problems import Refusal
 OPEN = ("/v1/health/live", "/v1/health/ready")
 """Answered without a key: balancers ask them, and they tell nothing."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_TRAINING = ("/v1/jobs", "/v1/datasets", "/v1/artifacts")
+_TRAINING = ("/v1/jobs", "/jobs", "/v1/datasets", "/v1/artifacts")
 _CHALLENGE = 'Bearer realm="bespoke", Basic realm="bespoke", charset="UTF-8"'
 
 

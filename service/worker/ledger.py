@@ -18,6 +18,7 @@ from service.jobs import repository
 from service.jobs.states import EventKind, JobState
 from service.models import JobRow, now
 from service.worker.failures import failure
+from service.worker.feedback import keep
 
 AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 """Errors of a database that does not answer, or that gave a slow transaction up (psycopg calls that internal)."""
@@ -37,6 +38,7 @@ class Claim:
         attempt: Number of this attempt, from 1.
         strikes: How often the present step was taken up, this time included.
         subject: Snapshot of the design, its device and its data set.
+        queue: Kind of accelerator it waits for.
         spent_s: Time that workers spent on it before.
     """
 
@@ -45,6 +47,7 @@ class Claim:
     strikes: int
     subject: dict[str, Any]
     options: dict[str, Any]
+    queue: str
     spent_s: float
     taken_at: float = field(default_factory=time.monotonic)
 
@@ -84,6 +87,7 @@ class Ledger:
                 strikes=row.strikes,
                 subject=dict(row.subject),
                 options=dict(row.options),
+                queue=row.queue,
                 spent_s=row.spent_s,
             )
 
@@ -150,11 +154,14 @@ class Ledger:
 
         self._write(claim, write)
 
-    def succeed(self, claim: Claim) -> None:
-        """All steps are done."""
-        self._write(
-            claim, lambda session, row: repository.end(session, row, JobState.SUCCEEDED, EventKind.SUCCEEDED, {})
-        )
+    def succeed(self, claim: Claim, results: dict[str, dict[str, Any]]) -> None:
+        """All steps are done: the job ends, and what it measured is kept beside what was predicted."""
+
+        def write(session: Session, row: JobRow) -> None:
+            keep(session, row, claim.subject, results)
+            repository.end(session, row, JobState.SUCCEEDED, EventKind.SUCCEEDED, {})
+
+        self._write(claim, write)
 
     def fail(self, claim: Claim, problem: dict[str, Any]) -> None:
         """A step failed for good."""

@@ -75,12 +75,23 @@ class Runner:
                 results[step.name] = await durable(step.name, partial(self._step, claim, number, step, dict(results)))
                 if "failure" in results[step.name]:
                     return
-            await asyncio.to_thread(self.ledger.succeed, claim)
+            await self._succeed(claim, results)
             log.info("job done")
         except LostJob:
             log.info("job lost: cancelled or taken over")
         finally:
             self.in_hand.discard(job_id)
+
+    async def _succeed(self, claim: Claim, results: dict[str, Json]) -> None:
+        """End the job with what it measured; where that cannot be kept it has failed, and can be retried."""
+        try:
+            await asyncio.to_thread(self.ledger.succeed, claim, results)
+        except LostJob:
+            raise
+        except Exception as error:
+            structlog.get_logger().exception("feedback", job_id=claim.job_id)
+            problem = failure("internal-error", f"{type(error).__name__}; the worker's log has more.", step=None)
+            await asyncio.to_thread(self.ledger.fail, claim, problem)
 
     async def _step(self, claim: Claim, number: int, step: Step, results: dict[str, Json]) -> Json:
         """One step: `{"result": ...}`, `{"skipped": reason}`, or `{"failure": problem}`: the job has ended."""
@@ -220,6 +231,8 @@ class Runner:
             "number": number,
             "options": claim.options,
             "results": {name: one.get("result") for name, one in results.items()},
+            "accelerator": claim.queue,
+            "pictures_folder": str(folder.resolve()) if (folder := self.settings.pictures_folder) else None,
             "work_folder": str(self.settings.work_folder(claim.job_id).resolve()),
             "dataset_file": str(pictures.resolve()) if pictures else None,
         }

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from service.worker.reasons import (
+    bits_are_full,
+    filters_are_chosen,
+    no_whole_numbers,
+    nothing_to_compare,
+    straight_to_bits,
+)
 
 Json = dict[str, Any]
 
@@ -44,6 +53,42 @@ class Always:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unless:
+    """A step that is skipped where there is a reason.
+
+    Attributes:
+        reason: Why the job of a file does not need it, or None.
+    """
+
+    name: str
+    program: str
+    reason: Callable[[Json], str | None]
+    limit_s: float | None = None
+
+    def skip(self, job: Json) -> str | None:
+        """The reason."""
+        return self.reason(job)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Never:
+    """What designs have settled already: shown, so that nobody waits for it.
+
+    Attributes:
+        reason: Why no job needs it.
+    """
+
+    name: str
+    reason: Callable[[Json], str]
+    program: str = ""
+    limit_s: float | None = None
+
+    def skip(self, job: Json) -> str:
+        """The reason."""
+        return self.reason(job)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """The steps of every job, in order.
 
@@ -58,5 +103,19 @@ class Pipeline:
             raise ValueError(f"step names must be unique, but got {names}")
 
 
-PIPELINE = Pipeline(steps=())
+_PROGRAMS = "service.worker.programs"
+PIPELINE = Pipeline(
+    steps=(
+        Always(name="prepare data", program=f"{_PROGRAMS}.prepare:run"),
+        Unless(name="train", program=f"{_PROGRAMS}.training:full_precision", reason=straight_to_bits),
+        Unless(name="significance", program=f"{_PROGRAMS}.inspection:significant_layers", reason=nothing_to_compare),
+        Never(name="prune", reason=filters_are_chosen),
+        Unless(name="quantize", program=f"{_PROGRAMS}.training:quantized", reason=bits_are_full),
+        Unless(name="calibrate", program=f"{_PROGRAMS}.inspection:ranges", reason=no_whole_numbers),
+        Always(name="export", program=f"{_PROGRAMS}.exporting:run"),
+        Always(name="verify", program=f"{_PROGRAMS}.verification:run"),
+        Always(name="measure", program=f"{_PROGRAMS}.measurement:run"),
+        Always(name="report", program=f"{_PROGRAMS}.reporting:run"),
+    )
+)
 """What workers run."""

@@ -118,7 +118,8 @@ def serve() -> Iterator[Serve]:
     clients: list[TestClient] = []
 
     def start(database_url: str, optimizer: Optimize = optimize, **settings: object) -> TestClient:
-        app = create_app(Settings(database_url=database_url, log_level="error", **settings), optimizer=optimizer)  # type: ignore[arg-type]
+        stated = {"database_url": database_url, "log_level": "error", "jobs": False} | settings
+        app = create_app(Settings(**stated), optimizer=optimizer)  # type: ignore[arg-type]
         client = TestClient(app, base_url=BASE_URL, raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
@@ -178,7 +179,7 @@ def replica(house: House, serve: Serve, quick: Optimize, **more: object) -> Test
 def refusing(quick: Optimize, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """One application for all requests that must be refused: it stays empty."""
     url = f"sqlite:///{tmp_path_factory.mktemp('refusing') / 'test.sqlite3'}"
-    app = create_app(Settings(database_url=url, log_level="error"), optimizer=quick)
+    app = create_app(Settings(database_url=url, log_level="error", jobs=False), optimizer=quick)
     with TestClient(app, base_url=BASE_URL, raise_server_exceptions=False) as client:
         yield client
 

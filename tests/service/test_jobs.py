@@ -13,6 +13,7 @@ from sqlalchemy import select
 from service.context import Optimize
 from service.idempotency import Reply
 from service.jobs import operations
+from service.jobs.schemas import JobOptions
 from service.models import JobRow
 from tests.service.worker.house import House
 from tests.service.worker.tiny_steps import NAMES
@@ -64,7 +65,7 @@ def test_a_job_is_stored_and_queued(desk: TestClient, house: House) -> None:
         "queued",
         design,
         "cifar10",
-        {"seed": 7},
+        JobOptions(seed=7).model_dump(mode="json"),
     )
     assert desk.get(job["links"]["self"]).json() == job
     execution = house.queue.find([job["id"]])[job["id"]]

@@ -33,7 +33,9 @@ def smallest_space(problem: Problem) -> Answer:
     return optimize(replace(problem, spaces=("resnet",)))
 
 
-OWN = Settings(database_url="sqlite://", log_level="error", allowed_hosts=("127.0.0.1", "testserver", "localhost"))
+OWN = Settings(
+    database_url="sqlite://", log_level="error", jobs=False, allowed_hosts=("127.0.0.1", "testserver", "localhost")
+)
 app = create_app(OWN, optimizer=smallest_space)
 schema = schemathesis.openapi.from_asgi("/openapi.json", app)
 

@@ -6,11 +6,13 @@ import os
 import signal
 import time
 
+from service.jobs.engine import VERSION
 from service.jobs.states import EventKind
 from tests.service.worker.house import House, alive
 from tests.service.worker.tiny_steps import NAMES, expected
 
 SLOW = 1.0
+NEXT = f"{VERSION}-next"
 """Seconds of a step, so that it can be killed half way."""
 CANCEL_S = 1.0
 
@@ -124,8 +126,8 @@ def test_new_code_waits_its_turn_and_old_jobs_find_old_workers(house: House) -> 
     job_id = house.add(step_s=SLOW)
     house.until(lambda: house.started(job_id, "train"))
     house.kill(0)
-    house.start(1, version="jobs-2")
-    newer = house.add(version="jobs-2")
+    house.start(1, version=NEXT)
+    newer = house.add(version=NEXT)
     assert house.ended(newer).state == "succeeded", house.logs()
     time.sleep(house.settings.dead_after_s + 0.5)
     assert not house.started(job_id, "train", attempt=2)

@@ -73,7 +73,7 @@ def test_only_the_newest_attempt_may_write(house: House) -> None:
         lambda: one.begin_step(first, "train", 1, 1),
         lambda: one.progress(first, "train", {"fraction": 1.0}),
         lambda: one.end_step(first, "train", 1),
-        lambda: one.succeed(first),
+        lambda: one.succeed(first, {}),
         lambda: one.fail(first, {}),
         lambda: one.hand_over(first),
     )
@@ -81,7 +81,7 @@ def test_only_the_newest_attempt_may_write(house: House) -> None:
         with pytest.raises(LostJob):
             write()
     other.end_step(second, "train", 1)
-    other.succeed(second)
+    other.succeed(second, {})
     row = house.row(job_id)
     assert (row.state, row.steps_done, row.strikes) == (JobState.SUCCEEDED, 1, 1)
     assert one.claim(job_id) is None
