@@ -15,3 +15,7 @@ class InvalidPolicy(BespokeError):
 
 class InvalidArtefact(BespokeError):
     """Packed bytes that are damaged, of a later version, or of another design."""
+
+
+class InvalidSelection(BespokeError):
+    """Filters to keep that do not fit the network they are chosen from."""
