@@ -32,6 +32,7 @@ from networks.training.batches import Batches
 from networks.training.data import TrainingData, prepare
 from networks.training.evaluation import evaluate
 from networks.training.fit import fit
+from networks.training.half_precision import bf16_is_native
 from networks.training.pictures import Pictures
 from networks.training.progress import Progress
 from networks.training.sources.read import read_task
@@ -204,4 +205,11 @@ def hardware() -> dict[str, Any]:
             elif name.strip() == "flags":
                 flags = set(value.split())
     vectors = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if one in flags]
-    return {"processor": model, "vectors": vectors, "cores": os.cpu_count(), "threads": 1, "torch": torch.__version__}
+    return {
+        "processor": model,
+        "vectors": vectors,
+        "bf16": bf16_is_native(torch.device("cpu")),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "torch": torch.__version__,
+    }

@@ -16,6 +16,7 @@ from networks.build import build
 from networks.training.augmentation import usual_augmentation
 from networks.training.data import TrainingData
 from networks.training.fit import fit
+from networks.training.half_precision import bf16_is_native
 from networks.training.options import FitOptions
 
 PICTURES = 1280
@@ -74,7 +75,7 @@ def _plain_epoch(module: nn.Module, images: torch.Tensor, labels: torch.Tensor, 
         weight_decay=options.weight_decay,
     )
     for chosen in torch.split(torch.randperm(len(images)), options.batch_size):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_native(torch.device("cpu"))):
             loss = nn.functional.cross_entropy(module(images[chosen]), labels[chosen])
         step.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

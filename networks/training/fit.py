@@ -21,6 +21,7 @@ from networks.training.checkpoint import Checkpoint, State, load_checkpoint
 from networks.training.data import TrainingData
 from networks.training.errors import InvalidData, InvalidOptions, TrainingDiverged, TrainingStopped
 from networks.training.evaluation import Evaluation, evaluate
+from networks.training.half_precision import bf16_is_native
 from networks.training.objective import objective, teach
 from networks.training.options import FitOptions
 from networks.training.progress import Epoch, Fitted, Progress
@@ -108,6 +109,7 @@ class _Run:
         device: torch.device,
     ) -> None:
         self.module, self.options, self.teacher, self.device = module, options, teacher, device
+        self.bf16 = bf16_is_native(device) if options.bf16 is None else options.bf16
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train = Batches(
             data.train,
@@ -201,12 +203,12 @@ class _Run:
         )
         for group in self.optim.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             logits = self.module(images)
         logits = logits.float()
         taught = None
         if self.teacher is not None and options.distillation:
-            taught = teach(self.teacher, images, bf16=options.bf16)
+            taught = teach(self.teacher, images, bf16=self.bf16)
         loss = objective(logits, labels, taught, options)
         self.optim.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -227,10 +229,10 @@ class _Run:
 
     def _validate(self) -> Evaluation:
         if self.average is None:
-            return evaluate(self.module, self.validation, bf16=self.options.bf16)
+            return evaluate(self.module, self.validation, bf16=self.bf16)
         own = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
         self.module.load_state_dict(self.average.state)
-        found = evaluate(self.module, self.validation, bf16=self.options.bf16)
+        found = evaluate(self.module, self.validation, bf16=self.bf16)
         self.module.load_state_dict(own)
         return found
 

@@ -35,7 +35,8 @@ class FitOptions:
         average_decay: Of the exponential moving average of all weights, which is then what is validated and kept;
             None = no average. An average of latent weights is binarized like any other.
         clip_norm: Largest norm of the whole gradient; None = any.
-        bf16: Compute in bfloat16 where that is safe (autocast); weights stay 32-bit.
+        bf16: Compute in bfloat16 where that is safe (autocast); weights stay 32-bit. None = where the hardware has it
+            (`networks.training.half_precision`).
         augmentation: Of training pictures.
         seed: Of order, augmentation and dropout. The weights a network begins with are the caller's.
 
@@ -57,7 +58,7 @@ class FitOptions:
     temperature: float = 2.0
     average_decay: float | None = None
     clip_norm: float | None = None
-    bf16: bool = True
+    bf16: bool | None = None
     augmentation: Augmentation = NO_AUGMENTATION
     seed: int = 0
 

@@ -80,7 +80,7 @@ def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmen
         warmup_epochs=min(1.0, epochs / 2),
         weight_decay=5e-4,
         clip_norm=5.0,
-        bf16=pixels >= LARGE_PICTURE,
+        bf16=None if pixels >= LARGE_PICTURE else False,
         augmentation=known or NO_AUGMENTATION,
         seed=options.get("seed", 0),
     )

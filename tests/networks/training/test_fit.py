@@ -74,7 +74,7 @@ def test_it_learns_digits() -> None:
 def test_the_best_epoch_on_validation_is_kept() -> None:
     data = digits()
     module = tiny_net()
-    fitted = fit(module, data, replace(SHORT, epochs=5, learning_rate=0.5, warmup_epochs=0))
+    fitted = fit(module, data, replace(SHORT, epochs=5, learning_rate=0.5, warmup_epochs=0, bf16=True))
     validation = Batches(data.validation, batch_size=500, normalisation=data.normalisation)
     best = max(one.validation_accuracy for one in fitted.epochs)
     assert fitted.validation_accuracy == best == evaluate(module, validation, bf16=True).accuracy
