@@ -1,0 +1,163 @@
+"""Budget: the amount that must remain, and the numbers of filters that come nearest to it from below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from design.counts import macs, model_bytes, parameters
+from design.design import Design
+from design.encoding import encode_designs
+from design.pruning import PruningPlan
+from networks.errors import InvalidSelection
+from networks.pruning.allocation import Allocation, whole
+from networks.pruning.families import Families
+
+FloatArray = NDArray[np.float64]
+Amount = Callable[[Sequence[Design]], FloatArray]
+"""What each of several designs needs: counts, or a predicted latency or energy on a device."""
+Counts = tuple[int, ...]
+
+AMOUNTS: Mapping[str, Amount] = {
+    "parameters": lambda designs: parameters(encode_designs(designs)),
+    "macs": lambda designs: macs(encode_designs(designs)),
+    "bytes": lambda designs: model_bytes(encode_designs(designs)),
+}
+"""What is counted exactly."""
+TOLERANCE = 0.005
+STEPS = 50
+MOST_EXCHANGES = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allotment:
+    """Numbers of filters.
+
+    Attributes:
+        counts: Choices kept of each family, in their order.
+        amount: What the pruned design needs.
+        target: What it may need.
+        position: Of the allocation, before single filters were put back.
+    """
+
+    counts: Counts
+    amount: float
+    target: float
+    position: float
+
+    @property
+    def gap(self) -> float:
+        """Share of the target that is left over."""
+        return 1 - self.amount / self.target
+
+
+def planned(design: Design, plan: PruningPlan) -> Design:
+    """The design with what a plan for its pruned form keeps."""
+    return Design(
+        architecture=design.architecture,
+        policy=design.policy,
+        plan=PruningPlan(kept={**design.plan.kept, **plan.kept}),
+    )
+
+
+def allot(
+    design: Design, found: Families, allocation: Allocation, amount: Amount, target: float, tolerance: float = TOLERANCE
+) -> Allotment:
+    """Search the one number of an allocation so that the amount that truly remains is just under the target.
+
+    What is removed from one layer also shrinks the layers beside it; every step counts the whole pruned design. Where
+    whole numbers of filters leave more than `tolerance` unused, single filters are put back, then exchanged.
+
+    Args:
+        design: Of the network as it is.
+        found: What can be removed from it.
+        allocation: How families share.
+        amount: Counted or predicted.
+        target: The most that may remain, in its unit.
+        tolerance: Share of the target that may be left unused.
+
+    Raises:
+        InvalidSelection: Even one filter everywhere needs more.
+    """
+    search = _Search(design, found, amount, target)
+    sizes = [family.size for family in found.families]
+    least, most = whole(allocation.wanted(0), sizes), tuple(sizes)
+    if search.fits(most):
+        return search.found(most, 1.0)
+    if not search.fits(least):
+        least = tuple(1 for _ in sizes)
+        if not search.fits(least):
+            raise InvalidSelection(
+                f"pruning must be able to reach {target:g}",
+                f"{search.amounts([least])[0]:g} with one filter left everywhere",
+                "Choose a smaller network, or a looser limit.",
+            )
+    low, high = 0.0, 1.0
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        own = whole(allocation.wanted(middle), sizes)
+        if search.fits(own):
+            low, least = middle, own
+        else:
+            high, most = middle, own
+        if least == most:
+            break
+    wanted = allocation.wanted(high)
+    return search.found(search.refined(least, wanted, sizes, tolerance), low)
+
+
+class _Search:
+    """Amounts of numbers of filters, each computed once."""
+
+    def __init__(self, design: Design, found: Families, amount: Amount, target: float) -> None:
+        self._design, self._found, self._amount, self._target = design, found, amount, target
+        self._known: dict[Counts, float] = {}
+
+    def amounts(self, wanted: Sequence[Counts]) -> FloatArray:
+        """Of each, those that are new in one call."""
+        new = [one for one in dict.fromkeys(wanted) if one not in self._known]
+        if new:
+            designs = [planned(self._design, self._found.plan(one)) for one in new]
+            self._known.update(zip(new, np.asarray(self._amount(designs)).tolist(), strict=True))
+        return np.array([self._known[one] for one in wanted])
+
+    def fits(self, counts: Counts) -> bool:
+        return bool(self.amounts([counts])[0] <= self._target)
+
+    def found(self, counts: Counts, position: float) -> Allotment:
+        return Allotment(counts=counts, amount=float(self.amounts([counts])[0]), target=self._target, position=position)
+
+    def refined(self, counts: Counts, wanted: FloatArray, sizes: Sequence[int], tolerance: float) -> Counts:
+        """Put filters back where most of one is wanted; at last exchange one for another."""
+        enough = self._target * (1 - tolerance)
+        while self.amounts([counts])[0] < enough:
+            more = [_moved(counts, {index: 1}) for index in range(len(sizes)) if counts[index] < sizes[index]]
+            fitting = [one for one, own in zip(more, self.amounts(more), strict=True) if own <= self._target]
+            if not fitting:
+                break
+            counts = max(fitting, key=lambda one: _missing(wanted, counts, one))
+        if self.amounts([counts])[0] >= enough:
+            return counts
+        pairs = [
+            _moved(counts, {index: 1, other: -1})
+            for index in range(len(sizes))
+            for other in range(len(sizes))
+            if index != other and counts[index] < sizes[index] and counts[other] > 1
+        ][:MOST_EXCHANGES]
+        found = [counts, *pairs]
+        used = self.amounts(found)
+        used[used > self._target] = -np.inf
+        return found[int(np.argmax(used))]
+
+
+def _moved(counts: Counts, moves: Mapping[int, int]) -> Counts:
+    return tuple(count + moves.get(index, 0) for index, count in enumerate(counts))
+
+
+def _missing(wanted: FloatArray, counts: Counts, more: Counts) -> float:
+    """How far below what is wanted the family that gains a filter stands."""
+    index = next(index for index, (one, other) in enumerate(zip(counts, more, strict=True)) if one != other)
+    return float(wanted[index] - counts[index])

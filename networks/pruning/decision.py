@@ -1,0 +1,167 @@
+"""decide: which filters stay so that what remains keeps a budget. The main path of choosing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from design.design import Design
+from networks.network import Network
+from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
+from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
+from networks.pruning.budget import TOLERANCE, Allotment, Amount, allot
+from networks.pruning.families import Families, families
+from networks.pruning.sampling import Chosen, Variant, choose
+from networks.pruning.scores import Score, Scores
+from networks.pruning.selection import Selection
+from networks.pruning.sensitivity import parts_of
+
+FloatArray = NDArray[np.float64]
+
+
+class Shared(StrEnum):
+    """How families share the budget: one error bound for all layers, or the same share of each."""
+
+    EPSILON = "epsilon"
+    UNIFORM = "uniform"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How filters are chosen.
+
+    Attributes:
+        score: What filters are worth.
+        shared: How families share the budget; EPSILON needs sensitivities.
+        variant: How filters of a family are chosen by their scores.
+        bound: Constants of the theorem.
+        seed: Of the variants that draw.
+    """
+
+    score: Score
+    shared: Shared = Shared.EPSILON
+    variant: Variant = Variant.DETERMINISTIC
+    bound: BoundOptions = BERNSTEIN
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What stays, and why.
+
+    Attributes:
+        selection: Filters that remain.
+        allotment: Their numbers, the amount that was asked for and that remains.
+        scores: Of every choice.
+        bounds: Of the theorem, for each layer whose inputs shrink; empty where scores are no sensitivities.
+        factors: Group -> by which the weights that read each of its channels are multiplied before the others are
+            removed (`reweight_`); empty in the deterministic variant.
+    """
+
+    selection: Selection
+    allotment: Allotment
+    scores: Scores
+    bounds: tuple[LayerBound, ...]
+    factors: Mapping[int, FloatArray]
+
+
+def families_of(network: Network) -> Families:
+    """What can be removed from a network as it is."""
+    return families(network.architecture)
+
+
+def decide(
+    network: Network,
+    design: Design,
+    method: Method,
+    amount: Amount,
+    target: float,
+    *,
+    tolerance: float = TOLERANCE,
+    found: Families | None = None,
+    scores: Scores | None = None,
+) -> Decision:
+    """Choose the filters that stay.
+
+    Args:
+        network: Trained; not changed.
+        design: The one it was built from.
+        method: How.
+        amount: What is limited: one of `budget.AMOUNTS`, or a predicted cost.
+        target: How much may remain at most, in its unit.
+        tolerance: Share of the target that may be left unused.
+        found: From `families_of`, where that is known.
+        scores: Of the method, where they are known: they do not depend on the target.
+
+    Raises:
+        InvalidSelection: The target cannot be reached.
+    """
+    found = found or families_of(network)
+    scores = scores or method.score(network, found)
+    allocation: Allocation = SameShare(sizes=[family.size for family in found.families])
+    if method.shared is Shared.EPSILON:
+        allocation = shared_epsilon(network.architecture, found, scores, method.bound)
+    allotment = allot(design, found, allocation, amount, target, tolerance)
+    counts = dict(zip((family.name for family in found.families), allotment.counts, strict=True))
+    random = np.random.default_rng(method.seed)
+    chosen = {name: choose(scores[name], count, method.variant, random) for name, count in counts.items()}
+    told: tuple[LayerBound, ...] = ()
+    if method.shared is Shared.EPSILON:
+        told = bounds(network.architecture, found, scores, counts, method.bound)
+    return Decision(
+        selection=found.selection({name: own.kept for name, own in chosen.items()}),
+        allotment=allotment,
+        scores=scores,
+        bounds=told,
+        factors=factors(found, chosen),
+    )
+
+
+def factors(found: Families, chosen: Mapping[str, Chosen]) -> dict[int, FloatArray]:
+    """Group -> factor of each of its channels (1 where nothing was drawn, 0 where it is removed)."""
+    result: dict[int, FloatArray] = {}
+    for family in found.families:
+        own = chosen[family.name]
+        if own.factors is None:
+            continue
+        whole = np.zeros(family.size)
+        whole[own.kept] = own.factors
+        for group, channels in family.members.items():
+            result.setdefault(group, np.ones(found.groups.width[group]))[channels] = whole
+    return result
+
+
+def reweight_(
+    network: nn.Module,
+    found: Families,
+    by_group: Mapping[int, FloatArray],
+    parts: Mapping[str, nn.Module] | None = None,
+    *,
+    layers: Iterable[str] | None = None,
+) -> None:
+    """Multiply the weights that read drawn channels by their factors, in place: the estimator of the theorem.
+
+    Args:
+        network: Before anything is removed; latent weights are multiplied.
+        found: Of it.
+        by_group: See Decision.
+        parts: See `sensitivities`.
+        layers: Only these; None: all that read the channels.
+    """
+    names = [name for name in found.readers if layers is None or name in set(layers)]
+    for name, part in parts_of(network, names, parts).items():
+        assert isinstance(part, nn.Conv2d | nn.Linear)
+        scale = torch.ones(part.weight.shape[1], dtype=torch.float64)
+        for piece in found.readers[name]:
+            if piece.group in by_group:
+                own = np.repeat(by_group[piece.group], piece.copies)
+                scale[piece.start : piece.start + len(own)] = torch.from_numpy(own)
+        shape = (1, -1) + (1,) * (part.weight.dim() - 2)
+        with torch.no_grad():
+            part.weight *= scale.to(part.weight).view(shape)

@@ -1,0 +1,189 @@
+"""Families: channels that are kept or removed together, and who reads them.
+
+A channel group (`design.channels`) is one index set: all layers of a residual stream keep the same channels. A shortcut
+that pads with zero channels (option A) ties two groups: channel c of the narrower stream is channel c + offset of the
+wider one. Channels of tied groups are one choice, those that the padding adds are further ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from design.architecture import Architecture
+from design.channels import ChannelGroups, Segments, channel_groups
+from design.layer import Layer, Op
+from design.pruning import PruningPlan
+from networks.pruning.selection import Selection
+from networks.pruning.shares import Piece
+
+Atom = tuple[int, int]
+"""A channel of a group: (group, index)."""
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Choices of one kind: each of `size` choices keeps or removes one channel of every group named.
+
+    Attributes:
+        name: Its first layer, behind it `+` where it begins after the first channel.
+        members: Group -> the channel of each choice.
+    """
+
+    name: str
+    members: Mapping[int, IntArray]
+
+    @property
+    def size(self) -> int:
+        """Choices."""
+        return len(next(iter(self.members.values())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Families:
+    """All that can be removed from an architecture.
+
+    Attributes:
+        groups: Its channel groups.
+        families: In the order in which they are computed.
+        readers: Layers with weights that read channels of families -> the pieces of what they read that are.
+    """
+
+    groups: ChannelGroups
+    families: tuple[Family, ...]
+    readers: Mapping[str, tuple[Piece, ...]]
+
+    def read_by(self, family: Family) -> tuple[str, ...]:
+        """The layers that read a family."""
+        return tuple(
+            name for name, pieces in self.readers.items() if any(piece.group in family.members for piece in pieces)
+        )
+
+    def selection(self, kept: Mapping[str, IntArray]) -> Selection:
+        """The filters that remain.
+
+        Args:
+            kept: Family -> its choices kept; families that are not named keep all.
+        """
+        removed = {group: np.zeros(width, dtype=np.bool_) for group, width in self.groups.width.items()}
+        for family in self.families:
+            gone = np.ones(family.size, dtype=np.bool_)
+            gone[kept.get(family.name, np.arange(family.size))] = False
+            for group, channels in family.members.items():
+                removed[group][channels[gone]] = True
+        return Selection(
+            kept={
+                name: tuple(np.flatnonzero(~removed[group]).tolist())
+                for group, names in self.groups.owners.items()
+                if removed[group].any()
+                for name in names
+            }
+        )
+
+    def plan(self, counts: Sequence[int]) -> PruningPlan:
+        """Filters kept of each layer where each family keeps so many."""
+        left = dict(self.groups.width)
+        for family, count in zip(self.families, counts, strict=True):
+            for group in family.members:
+                left[group] -= family.size - count
+        return PruningPlan(
+            kept={
+                name: left[group]
+                for group, names in self.groups.owners.items()
+                if left[group] < self.groups.width[group]
+                for name in names
+            }
+        )
+
+
+def families(
+    architecture: Architecture,
+    *,
+    groups: ChannelGroups | None = None,
+    sources: Mapping[str, Sequence[int]] | None = None,
+) -> Families:
+    """Follow what can be removed.
+
+    Args:
+        architecture: Of the network as it is.
+        groups: Of a network with ties of its own; None: those of the architecture.
+        sources: Zero-padding shortcut -> for each of its channels the channel that it reads, -1 for zeros; where it is
+            not named, the channels that it reads come first.
+    """
+    if groups is None:
+        groups = channel_groups(architecture.layers, architecture.input_shape[0])
+    readers = {layer.name: _pieces(groups, layer) for layer in architecture.layers if _reads(layer)}
+    tied, locked = _tied(architecture, groups, sources or {})
+    read = {piece.group for pieces in readers.values() for piece in pieces}
+    kinds: dict[frozenset[int], list[tuple[Atom, ...]]] = {}
+    for atoms in tied:
+        own = frozenset(group for group, _ in atoms)
+        free = own <= groups.owners.keys() and not own & locked and len(own) == len(atoms) and own & read
+        if free:
+            kinds.setdefault(own, []).append(atoms)
+    found = []
+    for own, choices in kinds.items():
+        members = {group: np.array([dict(atoms)[group] for atoms in choices]) for group in sorted(own)}
+        first = groups.owners[min(own)][0]
+        begins = min(int(channels[0]) for channels in members.values())
+        found.append(Family(name=first + ("+" if begins else ""), members=members))
+    order = {name: index for index, name in enumerate(layer.name for layer in architecture.layers)}
+    found.sort(key=lambda family: order[family.name.rstrip("+")])
+    free_groups = {group for family in found for group in family.members}
+    wanted = {name: tuple(piece for piece in pieces if piece.group in free_groups) for name, pieces in readers.items()}
+    return Families(
+        groups=groups, families=tuple(found), readers={name: pieces for name, pieces in wanted.items() if pieces}
+    )
+
+
+def _reads(layer: Layer) -> bool:
+    """Whether it mixes the channels that it reads with weights of its own."""
+    return layer.op in (Op.CONV, Op.FC) and layer.groups == 1
+
+
+def _pieces(groups: ChannelGroups, layer: Layer) -> tuple[Piece, ...]:
+    found, start = [], 0
+    segments: Segments = groups.tensors[layer.inputs[0]]
+    for group, copies in segments:
+        piece = Piece(group=group, start=start, width=groups.width[group], copies=copies)
+        found.append(piece)
+        start += piece.width * copies
+    return tuple(found)
+
+
+def _tied(
+    architecture: Architecture, groups: ChannelGroups, sources: Mapping[str, Sequence[int]]
+) -> tuple[list[tuple[Atom, ...]], set[int]]:
+    """Channels that zero-padding makes one choice, in the order of their groups, and the groups that must stay."""
+    locked = set(groups.fixed)
+    for layer in architecture.layers:
+        if layer.weighted and not _reads(layer) and not layer.depthwise:  # nobody can say what it needs
+            locked.update(group for group, _ in groups.tensors[layer.inputs[0]])
+    parent: dict[Atom, Atom] = {(g, c): (g, c) for g, width in groups.width.items() for c in range(width)}
+
+    def root(atom: Atom) -> Atom:
+        while parent[atom] != atom:
+            atom = parent[atom]
+        return atom
+
+    for layer in architecture.layers:
+        if layer.op is not Op.PAD:
+            continue
+        source, target = groups.group_of(layer.inputs[0]), groups.group_of(layer.name)
+        if source is None or target is None:
+            locked.update(group for name in (layer.inputs[0], layer.name) for group, _ in groups.tensors[name])
+            continue
+        read, wrote = groups.width[source], groups.width[target]
+        usual = [channel if channel < read else -1 for channel in range(wrote)]
+        for channel, come_from in enumerate(sources.get(layer.name, usual)):
+            if come_from >= 0:
+                first, second = sorted((root((source, come_from)), root((target, channel))))
+                parent[second] = first
+    together: dict[Atom, list[Atom]] = {}
+    for atom in parent:
+        together.setdefault(root(atom), []).append(atom)
+    return [tuple(atoms) for atoms in together.values()], locked

@@ -1,0 +1,107 @@
+"""Sampling: which channels of a family remain, and how those that do stand for the others.
+
+The three variants of Liebenwein et al. (arXiv 1911.07412) and of their code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+STEPS = 50
+NEARLY = 1e-9
+
+
+class Variant(StrEnum):
+    """How channels are chosen.
+
+    RANDOM: m draws with replacement from p; channel j then counts count_j / (m p_j) times.
+    PARTIAL: Channels that m draws are sure to hit (p_j >= 1 / m) are kept as they are, the rest is drawn.
+    DETERMINISTIC: The largest, as they are.
+    """
+
+    RANDOM = "random"
+    PARTIAL = "partial"
+    DETERMINISTIC = "deterministic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Channels that remain.
+
+    Attributes:
+        kept: Ascending.
+        factors: By which the weights that read each of them are multiplied; None: 1.
+    """
+
+    kept: IntArray
+    factors: FloatArray | None = None
+
+
+def distribution(scores: FloatArray) -> FloatArray:
+    """p_j = s_j / S; uniform where all are 0."""
+    total = scores.sum()
+    return scores / total if total > 0 else np.full(len(scores), 1 / len(scores))
+
+
+def expected_distinct(probabilities: FloatArray, samples: float) -> float:
+    """Channels that m draws with replacement are expected to hit: sum of 1 - (1 - p_j)^m."""
+    with np.errstate(divide="ignore"):
+        return float(-np.expm1(samples * np.log1p(-probabilities)).sum())
+
+
+def samples_to_keep(probabilities: FloatArray, count: float) -> float:
+    """The m whose expected number of distinct channels is `count` (at most those that can be drawn), by bisection."""
+    possible = int((probabilities > 0).sum())
+    wanted = min(float(count), possible - NEARLY * possible)
+    low, high = 0.0, 1.0
+    while expected_distinct(probabilities, high) < wanted:
+        high *= 2
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expected_distinct(probabilities, middle) < wanted else (low, middle)
+    return high
+
+
+def choose(scores: FloatArray, count: int, variant: Variant, random: np.random.Generator) -> Chosen:
+    """Choose channels so that `count` are expected to remain (exactly so many in the deterministic variant).
+
+    Args:
+        scores: s_j, none negative.
+        count: From 1 to their number.
+        variant: How.
+        random: Not drawn from in the deterministic variant.
+    """
+    if count >= len(scores):
+        return Chosen(kept=np.arange(len(scores)))
+    if variant is Variant.DETERMINISTIC:
+        return Chosen(kept=np.sort(np.argsort(-scores, kind="stable")[:count]))
+    sure = np.zeros(len(scores), dtype=np.bool_)
+    if variant is Variant.PARTIAL:
+        probabilities = distribution(scores)
+        certain = probabilities * samples_to_keep(probabilities, count) >= 1
+        largest = np.argsort(-scores, kind="stable")[: count - 1]  # one draw at least stands for the rest
+        sure[largest] = certain[largest]
+    rest = np.flatnonzero(~sure)
+    factors = sure.astype(np.float64)
+    factors[rest] = draw(distribution(scores[rest]), count - int(sure.sum()), random)
+    kept = np.flatnonzero(factors)
+    return Chosen(kept=kept, factors=factors[kept])
+
+
+def draw(probabilities: FloatArray, count: float, random: np.random.Generator) -> FloatArray:
+    """count_j / (m p_j) of each channel, 0 where it was not drawn; `count` distinct ones are expected."""
+    return draw_samples(probabilities, max(1, round(samples_to_keep(probabilities, count))), random)
+
+
+def draw_samples(probabilities: FloatArray, samples: int, random: np.random.Generator) -> FloatArray:
+    """count_j / (m p_j) of each channel for m draws, 0 where it was not drawn."""
+    hits = random.multinomial(samples, probabilities)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = hits / (samples * probabilities)
+    return np.where(hits > 0, found, 0.0)
