@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from design.design import Genotype
-from design.spaces.registry import find_space
 from design.task import find_task
 from service.context import Context
 from service.errors import at
-from service.measurements.sources import LONGEST_NAME, MeasuredNetwork, Source
+from service.measurements.sources import MeasuredNetwork, Source, measured_design, member
 from service.predictions.schemas import DesignReference
 from service.predictions.subjects import subject_of, vector_of
 
@@ -31,20 +28,9 @@ def network_of(context: Context | None, reference: DesignReference) -> MeasuredN
                 stated = find_task(reference.task)
         task, values = vector_of(reference.design, stated)
         genotype = Genotype(space=reference.design.space, task=task.name, values=tuple(values.tolist()))
-        return _member(genotype)
+        return member(genotype)
     subject = subject_of(context, reference)
-    if subject.design.genotype is not None:
-        return _member(subject.design.genotype, name=reference.network)
-    if reference.network is not None:
+    if subject.design.genotype is None and reference.network is not None:
         source: Source = {"network": reference.network, "task": subject.task.name}
         return MeasuredNetwork(name=reference.network, task=subject.task.name, source=source)
-    name = subject.design.architecture.name[:LONGEST_NAME]
-    document = subject.design.model_dump(mode="json")
-    return MeasuredNetwork(name=name, task=subject.task.name, source={"design": document})
-
-
-def _member(genotype: Genotype, name: str | None = None) -> MeasuredNetwork:
-    """A member of a space, by its canonical vector, called as it was named or as the space calls it."""
-    if name is None:
-        name = find_space(genotype.space).title(find_task(genotype.task), np.array(genotype.values))[:LONGEST_NAME]
-    return MeasuredNetwork(name=name, task=genotype.task, source={"genotype": genotype.model_dump(mode="json")})
+    return measured_design(subject.design, subject.task.name, name=reference.network)

@@ -9,16 +9,13 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from service.ids import new_id
-from service.measurements.schemas import MeasurementInput
-from service.measurements.sources import MeasuredNetwork
+from service.measurements.sources import Figures, MeasuredNetwork
 from service.models import DeviceRow, MeasurementRow, now
 
 PREFIX = "msr"
 
 
-def new_rows(
-    device_id: str, inputs: Sequence[MeasurementInput], networks: Sequence[MeasuredNetwork]
-) -> list[MeasurementRow]:
+def new_rows(device_id: str, inputs: Sequence[Figures], networks: Sequence[MeasuredNetwork]) -> list[MeasurementRow]:
     """Rows that are not stored yet, with their ids in the order given."""
     moment = now()
     return [

@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,6 +42,41 @@ class MeasuredNetwork:
         """See the class."""
         text = json.dumps(self.source, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Figures(Protocol):
+    """What was measured of one network."""
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Of one inference call."""
+
+    @property
+    def energy_mj(self) -> float | None:
+        """Of one inference call."""
+
+    @property
+    def measured_at(self) -> datetime | None:
+        """When."""
+
+    @property
+    def note(self) -> str | None:
+        """Anything worth knowing."""
+
+
+def measured_design(design: Design, task: str, *, name: str | None = None) -> MeasuredNetwork:
+    """A design for a task, called as it was named or as its space or architecture calls it."""
+    if design.genotype is not None:
+        return member(design.genotype, name=name)
+    called = name or design.architecture.name[:LONGEST_NAME]
+    return MeasuredNetwork(name=called, task=task, source={"design": design.model_dump(mode="json")})
+
+
+def member(genotype: Genotype, name: str | None = None) -> MeasuredNetwork:
+    """A member of a space, by its canonical vector, called as it was named or as the space calls it."""
+    if name is None:
+        name = find_space(genotype.space).title(find_task(genotype.task), np.array(genotype.values))[:LONGEST_NAME]
+    return MeasuredNetwork(name=name, task=genotype.task, source={"genotype": genotype.model_dump(mode="json")})
 
 
 def genotype_of(source: Source) -> Genotype | None:

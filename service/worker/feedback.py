@@ -6,6 +6,8 @@ stands for that machine, so that the next predictions for it use it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -15,13 +17,23 @@ from design.design import Design
 from design.device import DeviceProfile
 from service.devices import repository as devices
 from service.measurements import repository as measurements
-from service.measurements.networks import network_of
-from service.measurements.schemas import LONGEST_NOTE, MeasurementInput
+from service.measurements.sources import measured_design
 from service.models import DeviceRow, JobRow, now
 
 SAME = ("chip", "cores", "threads", "batch_size", "runtime")
 """Figures of a profile that tell machines apart; clock and free memory change from one look to the next."""
+LONGEST_NOTE = 500
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """The latency of a job's model."""
+
+    latency_ms: float
+    measured_at: datetime
+    note: str
+    energy_mj: None = None
 
 
 def keep(session: Session, row: JobRow, subject: Json, results: dict[str, Json]) -> None:
@@ -60,12 +72,8 @@ def _machine(session: Session, profile: DeviceProfile) -> DeviceRow:
 
 def _store(session: Session, device: DeviceRow, job_id: str, subject: Json, measured: Json) -> None:
     measurements.lock(session, device.id)
-    one = MeasurementInput(
-        design=Design.model_validate(subject["design"]),
-        task=subject["task"],
-        latency_ms=measured["latency_ms"],
-        measured_at=now(),
-        note=f"{job_id}, {measured['note']}"[:LONGEST_NOTE],
-    )
-    measurements.add(session, measurements.new_rows(device.id, [one], [network_of(None, one)]))
+    note = f"{job_id}, {measured['note']}"[:LONGEST_NOTE]
+    timed = Timed(latency_ms=float(measured["latency_ms"]), measured_at=now(), note=note)
+    network = measured_design(Design.model_validate(subject["design"]), subject["task"])
+    measurements.add(session, measurements.new_rows(device.id, [timed], [network]))
     measurements.settle(session, device.id)

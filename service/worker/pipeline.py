@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.worker.failures import failure
 from service.worker.ledger import AWAY, Claim, Ledger, LostJob
 from service.worker.logs import StepLog
-from service.worker.process import Ending, Why, run_trainer
+from service.worker.process import Ending, Trainers, Why
 from service.worker.steps import Pipeline, Step
 from service.worker.trainer import FAILED, NO_MEMORY, PROGRESS_PAUSE_S
 
@@ -43,6 +43,18 @@ class JobFailed(Exception):
     def __init__(self, problem: Json) -> None:
         self.problem = problem
         super().__init__(problem["detail"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """A job in hand.
+
+    Attributes:
+        trainers: Run its steps.
+    """
+
+    claim: Claim
+    trainers: Trainers
 
 
 @dataclass(kw_only=True)
@@ -69,10 +81,11 @@ class Runner:
         self.in_hand.add(job_id)
         log = structlog.get_logger().bind(job_id=job_id, attempt=claim.attempt)
         log.info("job taken up")
+        hand = Hand(claim=claim, trainers=Trainers(memory_mb=self.settings.trainer_memory_mb))
         try:
             results: dict[str, Json] = {}
             for number, step in enumerate(self.pipeline.steps, 1):
-                results[step.name] = await durable(step.name, partial(self._step, claim, number, step, dict(results)))
+                results[step.name] = await durable(step.name, partial(self._step, hand, number, step, dict(results)))
                 if "failure" in results[step.name]:
                     return
             await self._succeed(claim, results)
@@ -80,6 +93,7 @@ class Runner:
         except LostJob:
             log.info("job lost: cancelled or taken over")
         finally:
+            await hand.trainers.end()
             self.in_hand.discard(job_id)
 
     async def _succeed(self, claim: Claim, results: dict[str, Json]) -> None:
@@ -93,10 +107,11 @@ class Runner:
             problem = failure("internal-error", f"{type(error).__name__}; the worker's log has more.", step=None)
             await asyncio.to_thread(self.ledger.fail, claim, problem)
 
-    async def _step(self, claim: Claim, number: int, step: Step, results: dict[str, Json]) -> Json:
+    async def _step(self, hand: Hand, number: int, step: Step, results: dict[str, Json]) -> Json:
         """One step: `{"result": ...}`, `{"skipped": reason}`, or `{"failure": problem}`: the job has ended."""
+        claim = hand.claim
         if self.stopping.is_set():
-            await self._hand_over(claim)
+            await self._hand_over(hand)
         try:
             job = await asyncio.to_thread(self._job_file, claim, number, step, results)
             reason = step.skip(job)
@@ -104,7 +119,7 @@ class Runner:
                 await asyncio.to_thread(partial(self.ledger.end_step, claim, step.name, number, skipped=reason))
                 return {"skipped": reason}
             await asyncio.to_thread(self.ledger.begin_step, claim, step.name, number, len(self.pipeline.steps))
-            result = await self._tried(claim, number, step, job)
+            result = await self._tried(hand, number, step, job)
             await asyncio.to_thread(self.ledger.end_step, claim, step.name, number)
             return {"result": result}
         except JobFailed as failed:
@@ -117,19 +132,19 @@ class Runner:
         await asyncio.to_thread(self.ledger.fail, claim, problem)
         return {"failure": problem}
 
-    async def _tried(self, claim: Claim, number: int, step: Step, job: Json) -> Json:
+    async def _tried(self, hand: Hand, number: int, step: Step, job: Json) -> Json:
         """The result of a step, from the first trainer that lives to give one."""
-        attempt = 0
+        attempt, claim = 0, hand.claim
         while True:
             said: Json = {}
             try:
-                ending = await self._trainer(claim, number, step, job, said)
+                ending = await self._trainer(hand, number, step, job, said)
             except OutOfTouch:
                 await asyncio.to_thread(self.ledger.retry_step, claim, step.name, "The database was away")
                 continue
             attempt += 1
             if ending.why is Why.STOPPED:
-                await self._hand_over(claim)
+                await self._hand_over(hand)
             if ending.why is Why.TIME:
                 detail = f"The job may take {self.settings.job_hours:g} hours, {step.name} its share of them."
                 raise JobFailed(failure("out-of-time", detail, step=step.name))
@@ -144,8 +159,9 @@ class Runner:
                 raise JobFailed(failure(slug, f"{detail}, {attempt} times; its log has more.", step=step.name))
             await asyncio.to_thread(self.ledger.retry_step, claim, step.name, detail)
 
-    async def _trainer(self, claim: Claim, number: int, step: Step, job: Json, said: Json) -> Ending:
+    async def _trainer(self, hand: Hand, number: int, step: Step, job: Json, said: Json) -> Ending:
         """Run one trainer; what it says last of result and failure is left in `said`."""
+        claim = hand.claim
         folder = self.settings.work_folder(claim.job_id)
         job_file = folder / f"{number:02d}-{claim.attempt}.json"
         try:
@@ -166,10 +182,9 @@ class Runner:
                 await asyncio.to_thread(self._keep, claim, step, folder, line["artifact"])
 
         left_s = self.settings.job_hours * HOUR_S - claim.spent_so_far_s
-        return await run_trainer(
+        return await hand.trainers.run(
             step.program,
             job_file.resolve(),
-            memory_mb=self.settings.trainer_memory_mb,
             limit_s=max(0.0, min(left_s, step.limit_s or left_s)),
             log=StepLog(self.settings.log_folder(claim.job_id), number, step.name),
             listen=listen,
@@ -199,10 +214,11 @@ class Runner:
                 if now - asked >= self.settings.dead_after_s:
                     raise OutOfTouch from error
 
-    async def _hand_over(self, claim: Claim) -> None:
+    async def _hand_over(self, hand: Hand) -> None:
         """Put the job down for another worker; the step does not end here."""
-        await asyncio.to_thread(self.ledger.hand_over, claim)
-        self.in_hand.discard(claim.job_id)
+        await hand.trainers.end()
+        await asyncio.to_thread(self.ledger.hand_over, hand.claim)
+        self.in_hand.discard(hand.claim.job_id)
         await asyncio.Event().wait()  # until the engine ends this step with its loop
 
     def _keep(self, claim: Claim, step: Step, folder: Path, told: Json) -> None:

@@ -1,8 +1,8 @@
-"""Start: the program of every trainer. A module of its own, so that steps and program share one `StepFailed`."""
+"""Start: the program of every starter. A module of its own, so that steps and program share one `StepFailed`."""
 
 from __future__ import annotations
 
-from service.worker.trainer import main
+from service.worker.starter import main
 
 if __name__ == "__main__":
     main()

@@ -101,15 +101,13 @@ def find(address: str) -> Step:
     return found
 
 
-def run(address: str, job_file: Path) -> int:
-    """Run one step: reports and the result on standard output, all else that is printed on standard error.
+def run(address: str, job_file: Path, report: Report) -> int:
+    """Run one step in the folder of its job file.
 
     Returns:
         The exit status.
     """
-    own = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no report
-    report = Report(own)
+    os.chdir(job_file.parent)
     try:
         step = find(address)
         report.say({"result": step(json.loads(job_file.read_text("utf-8")), report)})
@@ -119,10 +117,3 @@ def run(address: str, job_file: Path) -> int:
     except MemoryError:
         return NO_MEMORY
     return 0
-
-
-def main() -> None:
-    """`python -m service.worker.start MODULE:FUNCTION JOB_FILE PARENT_PID MEMORY_MB`: bind to the parent, then run."""
-    die_with(int(sys.argv[3]))
-    limit_memory(int(sys.argv[4]))
-    sys.exit(run(sys.argv[1], Path(sys.argv[2])))

@@ -69,6 +69,18 @@ def test_one_wrong_weight_names_its_layer(form: Form) -> None:
     assert caught.value.error > caught.value.tolerance
 
 
+def test_sums_of_the_largest_products_are_not_cut() -> None:
+    """Weights and inputs of the first layer at the end of their levels: 16 bits cannot hold the sum of two products."""
+    network = _network()
+    with torch.no_grad():
+        weight_of(network, "stem.conv").fill_(1e3)
+    images = torch.full((2, 1, 8, 8), 1e3)
+    exported = export_onnx(network, form=Form.INTEGER, ranges=calibrate(network, [images]))
+    first = LayerCheck(exported=exported, network=network).errors(images)[0]
+    assert (first.layer, first.error < 1e-5) == ("stem.conv", True), first.error
+    assert "stem.conv" in integer_nodes(exported).integer
+
+
 def test_a_wrong_level_of_activations_names_its_layer() -> None:
     wrong = _damaged(_exported(Form.EXACT), "stage1.block2.conv2/read/step")
     with pytest.raises(ExportDisagrees, match=r"stage1\.block2\.conv2"):

@@ -26,7 +26,7 @@ from service.settings import Settings
 from service.upgrade import upgrade
 
 ROOT = Path(__file__).parents[3]
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from service.worker.logs import StepLog, read_logs
-from service.worker.process import Ending, TooLong, Why, run_trainer
+from service.worker.process import Ending, TooLong, Trainers, Why
 from tests.service.worker.house import ROOT, alive
 
 COUNT = "tests.service.worker.tiny_steps:count"
@@ -25,31 +25,42 @@ class Gone(Exception):
     """Raised by a watch."""
 
 
+def job_file(folder: Path, do: str, **options: Any) -> Path:
+    job = {"step": "train", "number": 2, "attempt": 1, "work_folder": str(folder), "results": {}, "subject_name": "x"}
+    file = folder / "job.json"
+    file.write_text(json.dumps(job | {"options": {"in": "train", "do": do, "step_s": 0.0} | options}))
+    return file
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
 def run(
     folder: Path, *, do: str = "", program: str = COUNT, limit_s: float = 60.0, watch: Any = None, **options: Any
 ) -> tuple[Ending, list[dict[str, Any]]]:
     """How a trainer ended, and all that it said."""
-    job = {"step": "train", "number": 2, "attempt": 1, "work_folder": str(folder), "results": {}, "subject_name": "x"}
-    file = folder / "job.json"
-    file.write_text(json.dumps(job | {"options": {"in": "train", "do": do, "step_s": 0.0} | options}))
+    file = job_file(folder, do, **options)
     said: list[dict[str, Any]] = []
 
     async def listen(line: dict[str, Any]) -> None:
         said.append(line)
 
-    async def forever() -> None:
-        await asyncio.Event().wait()
+    async def one() -> Ending:
+        trainers = Trainers(memory_mb=1_000)
+        try:
+            return await trainers.run(
+                program,
+                file,
+                limit_s=limit_s,
+                log=StepLog(folder / "logs", 2, "train", most_bytes=1_000),
+                listen=listen,
+                watch=watch or forever,
+            )
+        finally:
+            await trainers.end()
 
-    ending = run_trainer(
-        program,
-        file,
-        memory_mb=1_000,
-        limit_s=limit_s,
-        log=StepLog(folder / "logs", 2, "train", most_bytes=1_000),
-        listen=listen,
-        watch=watch or forever,
-    )
-    return asyncio.run(ending), said
+    return asyncio.run(one()), said
 
 
 def test_what_a_step_says_is_heard(tmp_path: Path) -> None:
@@ -129,7 +140,7 @@ def test_a_trainer_dies_with_its_parent(tmp_path: Path) -> None:
     while alive(child):
         assert time.monotonic() - begun < 5
         time.sleep(0.01)
-    orphan = [sys.executable, "-m", "service.worker.start", COUNT, "none", "1", "0"]
+    orphan = [sys.executable, "-m", "service.worker.start", "1", "0"]
     assert subprocess.run(orphan, cwd=ROOT, check=False).returncode == 1
     assert os.getpid() != 1
 
@@ -144,6 +155,39 @@ def test_logs_are_bounded_and_keep_the_newest(tmp_path: Path) -> None:
     assert text.endswith("line 499\n")
     assert len(text) < 1_100
     StepLog(Path("/dev/null/nowhere"), 1, "x").write(b"no room is no reason to stop")
+
+
+def test_steps_are_forks_of_one_process_that_outlives_them(tmp_path: Path) -> None:
+    """Children that a step leaves are gone when it ends; a dead trainer or starter does not hurt the next step."""
+    ways = ("", "leave", "abort", "kill the starter", "")
+    endings: list[Ending] = []
+    heard: list[dict[str, Any]] = []
+
+    async def listen(line: dict[str, Any]) -> None:
+        heard.append(line)
+
+    async def all_of_them() -> None:
+        trainers = Trainers(memory_mb=0)
+        for number, do in enumerate(ways):
+            log = StepLog(tmp_path / "logs", number, "step")
+            file = job_file(tmp_path, do)
+            endings.append(await trainers.run(COUNT, file, limit_s=60.0, log=log, listen=listen, watch=forever))
+            left = tmp_path / "grandchild"
+            assert not (left.exists() and alive(int(left.read_text())))
+        await trainers.end()
+
+    asyncio.run(all_of_them())
+    assert [ending.status for ending in endings] == [0, 0, -signal.SIGABRT, -signal.SIGKILL, 0]
+    assert len([line for line in heard if "result" in line]) == 3
+    traces = [json.loads(line) for line in (tmp_path / "trace.jsonl").read_text().splitlines()]
+    parents = [trace["parent"] for trace in traces]
+    assert len(set(parents[:4])) == 1
+    assert parents[4] != parents[0]
+    assert not any(alive(trace[key]) for trace in traces for key in ("pid", "parent"))
+    logs = [path.read_text() for path in sorted((tmp_path / "logs").glob("*.log"))]
+    assert [text.startswith("train runs\n") for text in logs] == [True] * 5
+    assert all(text.count("train runs") == 1 for text in logs)
+    assert logs[0] == logs[4] == "train runs\n", "what a starter writes between the steps is no part of their logs"
 
 
 def test_signals_have_names(tmp_path: Path) -> None:

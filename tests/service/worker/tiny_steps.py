@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,7 +32,8 @@ def expected(*, skipped: bool = False) -> int:
 def count(job: Json, report: Report) -> Json:
     """Wait, say so, write a file, and count on; misbehaves in the step that the options name."""
     folder, options, number = Path(job["work_folder"]), job["options"], job["number"]
-    trace = {"step": job["step"], "attempt": job["attempt"], "pid": os.getpid(), "at": time.time()}
+    trace = {"step": job["step"], "attempt": job["attempt"], "pid": os.getpid(), "parent": os.getppid()}
+    trace["at"] = time.time()
     with (folder / "trace.jsonl").open("a") as file:
         file.write(json.dumps(trace) + "\n")
     sys.stderr.write(f"{job['step']} runs\n")
@@ -53,11 +55,14 @@ def _misbehave(how: str, folder: Path) -> None:
         raise StepFailed("The accuracy must be above chance, but got 0.1.", layer="conv1")
     if how == "fail once" and first:
         raise StepFailed("Not today.")
-    if how == "hang":
+    if how == "kill the starter":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+    if how in ("hang", "leave"):
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (folder / "part").write_text(str(child.pid))
         (folder / "part").rename(folder / "grandchild")
-        time.sleep(600)
+        time.sleep(600 if how == "hang" else 0)
     if how == "abort" or (how == "abort once" and first):
         os.abort()
     if how == "eat memory":
