@@ -94,7 +94,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places) -> Result:
     """Train, test and keep."""
-    commit = _commit()
+    commit = commit_now()
     data = read_data(places.data, job.limit)
     module = build(design, seed=job.seed)
     fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
@@ -121,7 +121,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
         "commit": commit,
         "hardware": hardware(),
     }
-    _keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
+    keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
     save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / "weights.safetensors")
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return result
@@ -154,7 +154,7 @@ def _pictures(batches: Batches) -> Iterator[Tensor]:
     return (images for images, _ in batches.in_order())
 
 
-def _keep(result: Result, path: Path) -> None:
+def keep(result: Result, path: Path) -> None:
     """Write beside, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
@@ -176,7 +176,7 @@ class _Teller:
             )
 
 
-def _commit() -> str | None:
+def commit_now() -> str | None:
     """The commit of the code, marked where tracked files differ from it; None outside a repository."""
     here = Path(__file__).parent
     try:

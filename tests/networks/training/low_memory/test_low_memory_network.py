@@ -1,0 +1,166 @@
+"""Networks that train with little memory: what is converted, what stays, and that `fit` takes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from design.design import Design
+from design.policies import full_precision, policy_by_role
+from design.precision import BINARY, precision
+from design.task import find_task
+from design.zoo import find_network
+from networks.build import build
+from networks.training.errors import InvalidOptions
+from networks.training.fit import fit
+from networks.training.low_memory.chain import Reading
+from networks.training.low_memory.network import LowMemoryNetwork, to_low_memory, to_standard
+from networks.training.low_memory.options import LOW_MEMORY, NOTHING_APPROXIMATED, NormKind
+from networks.training.options import FitOptions
+from tests.networks.training.low_memory.small import (
+    CLIPPED,
+    pictures,
+    shifted,
+    small_design,
+    small_network,
+    small_perceptron,
+)
+from tests.networks.training.tiny import digits
+
+FIT = FitOptions(
+    epochs=3, batch_size=20, optim="adamw", learning_rate=1e-2, weight_decay=0.0, decayed="none", bf16=False
+)
+SHORT = replace(FIT, epochs=2, warmup_epochs=0.0)
+
+
+def _edges_full(name: str) -> Design:
+    design = find_network(name).design(find_task("cifar10"))
+    policy = policy_by_role(design.architecture, body=BINARY, edge=precision(32), shortcut=precision(32))
+    return Design(architecture=design.architecture, policy=policy)
+
+
+def _loss(module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    labels = torch.arange(len(images)) % 10
+    return torch.nn.functional.cross_entropy(module(images), labels)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "vgg_small"])
+def test_nothing_approximated_is_the_network_itself(name: str) -> None:
+    """Loss of a batch, running statistics and outputs afterwards; a pool or cut-off of equal sums may break ties."""
+    images = pictures(6, find_task("cifar10")).double()
+    standard = shifted(build(_edges_full(name), options=CLIPPED)).double()
+    low = to_low_memory(shifted(build(_edges_full(name), options=CLIPPED)).double(), NOTHING_APPROXIMATED)
+    assert _loss(low, images).item() == pytest.approx(_loss(standard, images).item(), rel=1e-9)
+    for (key, own), (_, twin) in zip(low.network.named_buffers(), standard.named_buffers(), strict=True):
+        torch.testing.assert_close(own, twin, rtol=1e-5, atol=1e-9, msg=key)
+    with torch.no_grad():
+        torch.testing.assert_close(low.eval()(images), standard.eval()(images), rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_without_pools_are_those_of_the_network() -> None:
+    """The perceptron part of BinaryNet: no pool, no cut-off, so no ties."""
+    from_network, from_low = shifted(small_network()).double(), shifted(small_network()).double()
+    low = to_low_memory(from_low, NOTHING_APPROXIMATED)
+    images = pictures().double()
+    _loss(from_network, images).backward()  # type: ignore[no-untyped-call]
+    _loss(low, images).backward()  # type: ignore[no-untyped-call]
+    own, twin = dict(from_low.named_parameters()), dict(from_network.named_parameters())
+    for name in ("fc1.operation.weight", "fc2.operation.weight", "fc3.operation.weight", "fc1.norm.bias"):
+        torch.testing.assert_close(own[name].grad, twin[name].grad, rtol=1e-8, atol=1e-12)
+
+
+def test_every_layer_of_binarynet_is_a_chain_of_bits() -> None:
+    low = to_low_memory(small_network())
+    chains = [block.chain for block in low.blocks()]
+    assert len(chains) == len(small_design().architecture.weighted)
+    assert [chain.reading for chain in chains] == [Reading.REAL] + [Reading.SIGNS] * 8
+    assert [chain.signs_out for chain in chains] == [True] * 8 + [False]
+    assert [chain.pool for chain in chains] == [False, True, False, True, False, True, False, False, False]
+
+
+def test_layers_that_are_not_binary_stay() -> None:
+    design = find_network("resnet20").design(find_task("digits"))
+    policy = policy_by_role(design.architecture, body=BINARY, edge=precision(8), shortcut=precision(4))
+    low = to_low_memory(build(Design(architecture=design.architecture, policy=policy)))
+    names = {block.unit.step.layer.name for block in low.blocks()}
+    binary = {layer.name for layer in design.architecture.weighted if policy.layers[layer.name] == BINARY}
+    assert names == binary
+    for layer in design.architecture.weighted:
+        weight = low.network.unit(layer.name).operation.weight
+        assert weight.dtype is (torch.float16 if layer.name in binary else torch.float32)
+
+
+def test_a_network_without_binary_layers_is_refused() -> None:
+    architecture = small_design().architecture
+    network = build(Design(architecture=architecture, policy=full_precision(architecture)))
+    with pytest.raises(InvalidOptions, match="must have a binary layer"):
+        to_low_memory(network)
+
+
+@pytest.mark.parametrize("change", [{}, {"one_bit_gradients": False}, {"norm": NormKind.L1}, {"half_state": False}])
+def test_fit_learns(change: dict[str, object]) -> None:
+    module = to_low_memory(small_perceptron(), replace(LOW_MEMORY, **change))  # type: ignore[arg-type]
+    fitted = fit(module, digits(), FIT)
+    assert fitted.validation_accuracy > 0.5  # chance is 0.1
+
+
+def test_fit_with_momentum_learns() -> None:
+    module = to_low_memory(small_perceptron())
+    fitted = fit(module, digits(), replace(FIT, optim="sgd", learning_rate=0.05))
+    assert fitted.validation_accuracy > 0.5
+
+
+def test_training_goes_on_from_a_checkpoint_to_the_digit(tmp_path: Path) -> None:
+    whole, broken = to_low_memory(small_network()), to_low_memory(small_network())
+    fit(whole, digits(100), SHORT)
+    path = tmp_path / "run.pt"
+    calls = iter(range(1000))
+    with pytest.raises(Exception, match="stopped"):
+        fit(broken, digits(100), SHORT, checkpoint=path, should_stop=lambda: next(calls) > 5)
+    again = to_low_memory(small_network())
+    fit(again, digits(100), SHORT, checkpoint=path)
+    for own, twin in zip(again.state_dict().values(), whole.state_dict().values(), strict=True):
+        assert torch.equal(own, twin)
+
+
+def test_standard_again_has_the_same_outputs() -> None:
+    module = to_low_memory(small_network())
+    fit(module, digits(100), SHORT)
+    images = pictures()
+    with torch.no_grad():
+        before = module(images)
+        network = to_standard(module).eval()
+        after = network(images)
+    assert all(value.dtype is torch.float32 for value in network.parameters())
+    torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-4)
+
+
+def test_chunks_do_not_change_the_step() -> None:
+    gradients = []
+    for chunk in (8.0, 0.001):
+        options = replace(LOW_MEMORY, chunk_mib=chunk, one_bit_gradients=False, half_state=False)
+        low = to_low_memory(shifted(small_network()), options)
+        _loss(low, pictures()).backward()  # type: ignore[no-untyped-call]
+        gradients.append([value.grad for value in low.parameters() if value.grad is not None])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
+
+
+def test_what_is_held_is_bits() -> None:
+    """Bytes kept for the way back: at most 3 bits for each sign, against 8 bytes and more."""
+    low = to_low_memory(small_network())
+    held: dict[int, int] = {}
+
+    def seen(value: torch.Tensor) -> torch.Tensor:
+        held[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(seen, lambda value: value):
+        low(pictures(20))
+    elements = 20 * sum(block.unit.step.layer.out_elements for block in low.blocks())
+    parameters = sum(value.numel() * value.element_size() for value in low.parameters())
+    assert isinstance(low, LowMemoryNetwork)
+    assert sum(held.values()) - parameters < 3 / 8 * elements + 20 * 64 * 4 + 10_000
