@@ -57,7 +57,7 @@ def _compare(chain: Chain) -> None:
         x, weight, shift, gain = _tensors(chain)
         out = _fused(chain, x, weight, shift, gain)[0] if fused else computed(x, weight, shift, gain, chain)
         generator = torch.Generator().manual_seed(7)
-        (out * torch.randn(out.shape, dtype=out.dtype, generator=generator)).sum().backward()
+        (out * torch.randn(out.shape, dtype=out.dtype, generator=generator)).sum().backward()  # type: ignore[no-untyped-call]
         found.append((out.detach(), x.grad, weight.grad, shift.grad))
     for own, twin in zip(*found, strict=True):
         assert own is not None
@@ -121,7 +121,7 @@ def test_two_chains_that_hand_signs_on(norm: NormKind) -> None:
             # the sign is taken once, by the chain that gives it
             between = computed(x, weight, shift, gain, first)
             out = computed(between, behind, offset, one, replace(second, reading=Reading.REAL))
-        (out * torch.arange(out.numel(), dtype=out.dtype).view(out.shape)).sum().backward()
+        (out * torch.arange(out.numel(), dtype=out.dtype).view(out.shape)).sum().backward()  # type: ignore[no-untyped-call]
         found.append([out.detach(), *(parameter.grad for parameter in (x, weight, shift, behind, offset))])
     for own, twin in zip(*found, strict=True):
         torch.testing.assert_close(own, twin, rtol=1e-9, atol=1e-9)
@@ -130,11 +130,11 @@ def test_two_chains_that_hand_signs_on(norm: NormKind) -> None:
 def test_one_bit_gradient_is_the_sign_of_the_whole_one() -> None:
     chain = _chain(reading=Reading.REAL)
     x, weight, shift, gain = _tensors(chain)
-    _fused(chain, x, weight, shift, gain)[0].square().sum().mul(0.5).add(0).backward()
+    _fused(chain, x, weight, shift, gain)[0].square().sum().mul(0.5).add(0).backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
     whole, weight.grad = weight.grad.clone(), None
     one_bit = replace(chain, options=replace(EXACT, one_bit_gradients=True))
-    _fused(one_bit, x.detach(), weight, shift, gain)[0].square().sum().mul(0.5).backward()
+    _fused(one_bit, x.detach(), weight, shift, gain)[0].square().sum().mul(0.5).backward()  # type: ignore[no-untyped-call]
     assert weight.grad is None
     bits = weight.sign_gradient  # type: ignore[attr-defined]
     rows = (whole >= 0).flatten(1)
@@ -155,7 +155,7 @@ def test_half_gradients_are_close() -> None:
         ticket, _ = _fused(own, x, weight, shift, gain)
         generator = torch.Generator().manual_seed(1)
         gradient = torch.randn(ticket.shape, dtype=torch.float64, generator=generator)
-        ticket.backward(gradient.to(ticket.dtype))
+        ticket.backward(gradient.to(ticket.dtype))  # type: ignore[no-untyped-call]
         assert shift.grad is not None
         shifts.append(shift.grad)
         assert ticket.untyped_storage().nbytes() <= 8
