@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,11 +20,13 @@ from networks.training.data import TrainingData
 from networks.training.errors import InvalidData, InvalidOptions, TrainingDiverged, TrainingStopped
 from networks.training.evaluation import Evaluation, evaluate
 from networks.training.half_precision import bf16_is_native
+from networks.training.identity import identity
 from networks.training.objective import objective, teach
 from networks.training.options import FitOptions
 from networks.training.progress import Epoch, Fitted, Progress
 from networks.training.schedule import learning_rate
 from networks.training.stepping import make_optim
+from networks.training.watcher import Watched, Watcher
 
 REPORTS_PER_EPOCH = 20
 EVALUATION_BATCH = 500
@@ -41,6 +41,7 @@ def fit(
     checkpoint: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    watcher: Watcher | None = None,
 ) -> Fitted:
     """Train a network; it is left with the weights of its best epoch on the validation part, in evaluation mode.
 
@@ -55,6 +56,7 @@ def fit(
         checkpoint: Written after every epoch; where it exists, training goes on from it.
         progress: Told about twenty times an epoch.
         should_stop: Asked before every step.
+        watcher: Looks at steps without changing anything, as `networks.training.monitor.monitor.Monitor` does.
 
     Returns:
         The curves and which epoch was best.
@@ -74,6 +76,7 @@ def fit(
         torch.manual_seed(options.seed)
         run = _Run(module, data, options, teacher, device)
         run.resume(checkpoint)
+        run.watch(watcher)
         while len(run.epochs) < options.epochs:
             run.epoch(progress, should_stop)
             if checkpoint is not None:
@@ -108,7 +111,7 @@ class _Run:
         teacher: nn.Module | None,
         device: torch.device,
     ) -> None:
-        self.module, self.options, self.teacher, self.device = module, options, teacher, device
+        self.module, self.data, self.options, self.teacher, self.device = module, data, options, teacher, device
         self.bf16 = bf16_is_native(device) if options.bf16 is None else options.bf16
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train = Batches(
@@ -124,10 +127,26 @@ class _Run:
         _check_fits(module, data, self.validation)
         self.optim: optim.Optimizer = make_optim(module, options)
         self.average = WeightAverage(module, options.average_decay) if options.average_decay is not None else None
-        self.identity = _identity(module, data, options, teacher)
+        self.identity = identity(module, data, options, teacher)
         self.epochs: tuple[Epoch, ...] = ()
         self.best: tuple[State, int] = ({}, 0)
         self._begun, self._steps_here = time.perf_counter(), 0
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Show the run, as it stands, to who watches it."""
+        self.watcher = watcher
+        if watcher is not None:
+            watcher.begin(
+                Watched(
+                    module=self.module,
+                    stepper=self.optim,
+                    data=self.data,
+                    options=self.options,
+                    teacher=self.teacher,
+                    steps_per_epoch=self.train.full,
+                ),
+                len(self.epochs) * self.train.full,
+            )
 
     @property
     def _seconds(self) -> float:
@@ -212,10 +231,14 @@ class _Run:
         loss = objective(logits, labels, taught, options)
         self.optim.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.watcher is not None:
+            self.watcher.before(step, loss.item())
         if options.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.module.parameters(), options.clip_norm)
         self.optim.step()
         clip_latent_(self.module)
+        if self.watcher is not None:
+            self.watcher.after(step)
         if self.average is not None:
             self.average.update(self.module)
         totals.add(loss.item(), logits.detach(), labels)
@@ -273,18 +296,3 @@ def _check_fits(module: nn.Module, data: TrainingData, batches: Batches) -> None
         raise InvalidData(f"the network must have an output for each of {len(data.train.classes)} classes", f"{shape}")
     if len(data.train) < 2:
         raise InvalidData("there must be at least two training pictures", f"{len(data.train)}")
-
-
-def _identity(module: nn.Module, data: TrainingData, options: FitOptions, teacher: nn.Module | None) -> dict[str, str]:
-    """What a checkpoint must agree in: settings, data, teacher, and names and shapes of the network's state."""
-    taught = hashlib.sha256()
-    if teacher is not None and options.distillation:
-        for value in teacher.state_dict().values():
-            taught.update(value.cpu().contiguous().numpy().tobytes())
-    shapes = sorted((name, tuple(value.shape)) for name, value in module.state_dict().items())
-    return {
-        "options": json.dumps(asdict(options), sort_keys=True),
-        "data": data.digest(),
-        "teacher": taught.hexdigest(),
-        "network": hashlib.sha256(repr(shapes).encode()).hexdigest(),
-    }
