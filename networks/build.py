@@ -42,6 +42,16 @@ def build(design: Design, *, options: BuildOptions = DEFAULT, seed: int = 0) -> 
     return network
 
 
+def unfilled(design: Design, options: BuildOptions) -> Network:
+    """The module of a design whose parameters and statistics have no values yet: each must be written before it runs.
+
+    Shapes are not checked: it is for designs that have been built at another size.
+    """
+    with torch.device("meta"):
+        network = Network(design.pruned, design.policy, options)
+    return network.to_empty(device="cpu")
+
+
 def initialise_(network: nn.Module, seed: int) -> None:
     """Draw all weights anew and reset norms and quantizers."""
     generator = torch.Generator().manual_seed(seed)

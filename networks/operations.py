@@ -12,6 +12,7 @@ from torch.nn import functional
 from design.layer import Activation, Layer, Op
 from networks.errors import UnsupportedLayer
 from networks.layers import Attention, PositionwiseLinear, QuantizedConv2d, QuantizedDeconv2d
+from networks.pad import Pad
 from networks.quantizers.choice import activation_quantizer
 from networks.quantizers.options import QuantizerOptions
 
@@ -114,22 +115,6 @@ class Softmax(nn.Module):
         return x.softmax(1)
 
 
-class Pad(nn.Module):
-    """Every `stride`-th position, missing channels zero and surplus ones left out (option A of arXiv 1512.03385)."""
-
-    def __init__(self, channels: int, stride: int, border: int) -> None:
-        super().__init__()
-        self.channels, self.stride, self.border = channels, stride, border
-
-    def forward(self, x: Tensor) -> Tensor:
-        """N x channels x H x W, behind it `border` zeros on each side."""
-        x = x[:, : self.channels, :: self.stride, :: self.stride]
-        missing = self.channels - x.shape[1]
-        if missing or self.border:
-            x = functional.pad(x, (self.border,) * 4 + (0, missing))
-        return x
-
-
 class Shuffle(nn.Module):
     """Channels of `groups` groups interleaved (ShuffleNet, arXiv 1707.01083)."""
 
@@ -208,7 +193,7 @@ def operation(layer: Layer) -> nn.Module:
         return Resize(layer.out_height, layer.out_width)
     if layer.op is Op.PAD:
         border = (layer.out_height - math.ceil(layer.in_height / layer.stride)) // 2
-        return Pad(layer.out_channels, layer.stride, border)
+        return Pad(layer.in_channels, layer.out_channels, layer.stride, border)
     if layer.op is Op.OTHER and layer.in_shape == layer.out_shape:
         if layer.groups > 1 and layer.in_channels % layer.groups == 0:
             return Shuffle(layer.groups)

@@ -6,8 +6,10 @@ other bytes (32), digest of the design (32), options as JSON (those that are not
 The payload holds the layers in the design's order. A layer with weights has: under 16 bits one float32 scale a filter
 and the whole numbers at 1, 2, 4 or 8 bits, filters first, filled up to whole bytes; at 16 bits the halves; at 32
 float32. Then float32 biases, what its activation quantizer has learned (a step, or shifts), and norms as scale and
-shift. Shapes are not stored: they follow from the design, whose digest must fit. The size is what
-`design.counts.model_bytes` says, plus 84 bytes in front and 4 for each learned step of activations.
+shift. Version 2 is written where a shortcut without weights has channels of its own order (a network that was cut):
+each of them then has the channel read at every channel of its output, -1 for zeros, at 32 bits. Shapes are not stored:
+they follow from the design, whose digest must fit. The size is what `design.counts.model_bytes` says, plus 84 bytes in
+front, 4 for each learned step of activations and 4 for each of those channels.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ from torch import Tensor, nn
 from design.design import Design
 from networks.bits import packed, packed_size, unpacked
 from networks.build import build
-from networks.errors import InvalidArtefact
+from networks.errors import InvalidArtefact, InvalidSelection
 from networks.layers import Norm, Quantized
 from networks.network import Network, weighted_parts
 from networks.operations import Sum
 from networks.options import DEFAULT, BuildOptions, Order
+from networks.pad import Pad
 from networks.quantizers.half import HalfPrecision
 from networks.quantizers.options import (
     Half,
@@ -43,7 +46,7 @@ from networks.quantizers.quantizer import Codes
 from networks.quantizers.start import StartsFromData
 
 MAGIC = b"BSPK"
-VERSION = 1
+USUAL_PADS, OWN_PADS = VERSIONS = 1, 2
 _FRONT = struct.Struct("<4sHIQ")
 _DIGEST = hashlib.sha256().digest_size
 FRONT_BYTES = _FRONT.size + 2 * _DIGEST
@@ -67,9 +70,10 @@ def pack(network: Network, design: Design) -> bytes:
         raise InvalidArtefact(
             "learned steps must have started before a network is packed", idle[0], "Run one batch through the network."
         )
-    payload = b"".join(_written(network))
+    version = OWN_PADS if any(pad.source is not None for pad in _pads(network)) else USUAL_PADS
+    payload = b"".join(_written(network, version))
     options = options_to_text(network.options).encode()
-    front = _FRONT.pack(MAGIC, VERSION, len(options), len(payload))
+    front = _FRONT.pack(MAGIC, version, len(options), len(payload))
     digest = bytes.fromhex(design.digest)
     return front + _checksum(front, digest, options, payload) + digest + options + payload
 
@@ -82,11 +86,11 @@ def unpack(data: bytes, design: Design) -> Network:
     Raises:
         InvalidArtefact: Bytes that are no packed network, truncated, damaged, of a later version or another design.
     """
-    options, payload = _opened(data, design)
+    version, options, payload = _opened(data, design)
     network = build(design, options=options)
     rest = _Bytes(payload)
     with torch.no_grad():
-        for kind, module in _stored(network):
+        for kind, module in _stored(network, version):
             _read(kind, module, rest)
     if rest.left:
         raise InvalidArtefact("a packed network must end behind its last layer", f"{rest.left} bytes more")
@@ -98,8 +102,12 @@ def payload_bytes(data: bytes) -> int:
     return int(_FRONT.unpack_from(data)[3])
 
 
-def _stored(network: Network) -> Iterator[tuple[str, nn.Module]]:
-    """What is stored, in order: weights, what activation quantizers have learned, norms."""
+def _pads(network: Network) -> list[Pad]:
+    return [unit.operation for unit in network.units() if isinstance(unit.operation, Pad)]
+
+
+def _stored(network: Network, version: int) -> Iterator[tuple[str, nn.Module]]:
+    """What is stored, in order: weights, what activation quantizers have learned, norms, pads of their own order."""
     for layer in network.architecture.layers:
         unit = network.unit(layer.name)
         if unit.input_norm is not None:
@@ -110,20 +118,24 @@ def _stored(network: Network) -> Iterator[tuple[str, nn.Module]]:
                 yield "learned", part.activation_quantizer
         if unit.norm is not None:
             yield "norm", unit.norm
+        if isinstance(unit.operation, Pad) and version == OWN_PADS:
+            yield "pad", unit.operation
         for added in (unit.operation, unit.sum):
             if isinstance(added, Sum):
                 for quantizer in added.quantizers:
                     yield "learned", quantizer
 
 
-def _written(network: Network) -> Iterator[bytes]:
-    for kind, module in _stored(network):
+def _written(network: Network, version: int) -> Iterator[bytes]:
+    for kind, module in _stored(network, version):
         if kind == "weight":
             assert isinstance(module, Quantized)
             yield from _weight_written(module)
         elif kind == "norm":
             assert isinstance(module, Norm)
             yield from (_floats(values) for values in module.folded())
+        elif isinstance(module, Pad):
+            yield np.asarray(module.channel_sources, dtype="<i4").tobytes()
         else:
             yield from (_floats(values) for values in module.parameters())
 
@@ -184,6 +196,14 @@ def _read(kind: str, module: nn.Module, rest: _Bytes) -> None:
         module.eps = 0.0  # mean 0 and variance 1 stay as built: the folded form is the scale and shift read here
         module.weight.copy_(rest.floats(module.weight))
         module.bias.copy_(rest.floats(module.bias))
+    elif isinstance(module, Pad):
+        sources = np.frombuffer(rest.take(4 * module.channels), dtype="<i4")
+        try:
+            module.set_sources(sources.tolist())
+        except InvalidSelection as error:
+            raise InvalidArtefact(
+                "the pads of a packed network must read channels that are there", error.got
+            ) from error
     else:
         for values in module.parameters():
             values.copy_(rest.floats(values))
@@ -215,14 +235,14 @@ def _checksum(front: bytes, digest: bytes, options: bytes, payload: bytes) -> by
     return hashlib.sha256(b"".join((front, digest, options, payload))).digest()
 
 
-def _opened(data: bytes, design: Design) -> tuple[BuildOptions, bytes]:
-    """Options and payload of intact bytes of this design."""
+def _opened(data: bytes, design: Design) -> tuple[int, BuildOptions, bytes]:
+    """Version, options and payload of intact bytes of this design."""
     if len(data) < FRONT_BYTES or data[: len(MAGIC)] != MAGIC:
         raise InvalidArtefact(f"a packed network must begin with {MAGIC.decode()}", f"{data[:4]!r}, {len(data)} bytes")
     _, version, options_length, payload_length = _FRONT.unpack_from(data)
-    if version > VERSION:
+    if version not in VERSIONS:
         raise InvalidArtefact(
-            f"the version of a packed network must be at most {VERSION}",
+            f"the version of a packed network must be at most {max(VERSIONS)}",
             str(version),
             "Use a later release to read it.",
         )
@@ -237,7 +257,7 @@ def _opened(data: bytes, design: Design) -> tuple[BuildOptions, bytes]:
         raise InvalidArtefact(
             f"a packed network must be of the design {design.digest[:12]}", f"one of {digest.hex()[:12]}"
         )
-    return options_from_text(options), payload
+    return version, options_from_text(options), payload
 
 
 def options_to_text(options: BuildOptions) -> str:

@@ -12,6 +12,7 @@ from networks import operations
 from networks.errors import UnsupportedLayer
 from networks.export.graph import Graph
 from networks.layers import Norm
+from networks.pad import Pad
 
 _FAR = 2**31 - 1
 
@@ -45,7 +46,7 @@ def weightless(graph: Graph, operation: nn.Module, layer: Layer, sources: Sequen
         return graph.node("Softmax", [first], output, name=name, axis=1)
     if isinstance(operation, operations.Zeros):
         return graph.node("Sub", [first, first], output, name=name)
-    if isinstance(operation, operations.Pad):
+    if isinstance(operation, Pad):
         return _pad(graph, operation, layer, first, output)
     if isinstance(operation, operations.Shuffle):
         return _shuffle(graph, operation, layer, first, output)
@@ -87,20 +88,43 @@ def reshaped(graph: Graph, source: str, output: str, shape: Sequence[int], name:
     return graph.node("Reshape", [source, target], output, name=name)
 
 
-def _pad(graph: Graph, operation: operations.Pad, layer: Layer, source: str, output: str) -> str:
-    """Every `stride`-th position, surplus channels cut, zeros behind and around."""
+def _pad(graph: Graph, operation: Pad, layer: Layer, source: str, output: str) -> str:
+    """Every `stride`-th position, the channels that are used, zeros before, behind and around.
+
+    Channels that follow each other are a slice; others are gathered, zeros from one channel more behind them.
+    """
     stride, border = operation.stride, operation.border
+    first, last, before = _run(operation.channel_sources)
+    gathered = before is None
     slices = {
-        "starts": [0, 0, 0],
-        "ends": [operation.channels, _FAR, _FAR],
+        "starts": [0 if gathered else first, 0, 0],
+        "ends": [layer.in_channels if gathered else last + 1, _FAR, _FAR],
         "axes": [1, 2, 3],
         "steps": [1, stride, stride],
     }
     names = [graph.constant(f"{output}/{key}", np.asarray(value, dtype=np.int64)) for key, value in slices.items()]
-    sliced = graph.node("Slice", [source, *names], f"{output}/sliced")
-    missing = max(0, operation.channels - layer.in_channels)
-    pads = np.asarray([0, 0, border, border, 0, missing, border, border], dtype=np.int64)
-    return graph.node("Pad", [sliced, graph.constant(f"{output}/pads", pads)], output, name=layer.name)
+    value = graph.node("Slice", [source, *names], f"{output}/sliced")
+    behind = 1 if before is None else operation.channels - before - (last + 1 - first)
+    pads = np.asarray([0, before or 0, border, border, 0, behind, border, border], dtype=np.int64)
+    padded = [value, graph.constant(f"{output}/pads", pads)]
+    if not gathered:
+        return graph.node("Pad", padded, output, name=layer.name)
+    value = graph.node("Pad", padded, f"{output}/padded")
+    places = np.asarray(operation.channel_sources, dtype=np.int64)
+    places[places < 0] = layer.in_channels
+    chosen = graph.constant(f"{output}/channels", places)
+    return graph.node("Gather", [value, chosen], output, name=layer.name, axis=1)
+
+
+def _run(sources: Sequence[int]) -> tuple[int, int, int | None]:
+    """First and last channel of the one run that is read, and zeros before it; None where it is not one run."""
+    read = [(place, channel) for place, channel in enumerate(sources) if channel >= 0]
+    if not read:
+        return 0, -1, None
+    (place, first), (_, last) = read[0], read[-1]
+    whole = [channel for _, channel in read] == list(range(first, last + 1))
+    together = [own for own, _ in read] == list(range(place, place + len(read)))
+    return first, last, place if whole and together else None
 
 
 def _shuffle(graph: Graph, operation: operations.Shuffle, layer: Layer, source: str, output: str) -> str:

@@ -59,14 +59,21 @@ class KeptChannels:
         return any(len(self.by_group[g]) < self.groups.width[g] for g, _ in self.groups.tensors[tensor])
 
 
-def kept_channels(architecture: Architecture, selection: Selection) -> KeptChannels:
-    """Check a selection against the unpruned architecture.
+def kept_channels(
+    architecture: Architecture, selection: Selection, groups: ChannelGroups | None = None
+) -> KeptChannels:
+    """Check a selection against the architecture that it is chosen from.
+
+    Args:
+        architecture: Before anything of the selection is removed.
+        selection: What is to be kept.
+        groups: Of a network with ties of its own (`networks.pruning.ties`); None: those of the architecture.
 
     Raises:
         InvalidSelection: Names without filters of their own, indexes that are not ascending or do not exist, a layer
             that must keep all, layers of one group that disagree or are missing.
     """
-    groups = channel_groups(architecture.layers, architecture.input_shape[0])
+    groups = groups or channel_groups(architecture.layers, architecture.input_shape[0])
     by_group = {group: np.arange(width) for group, width in groups.width.items()}
     first_of: dict[int, str] = {}
     for name, channels in selection.kept.items():

@@ -1,0 +1,127 @@
+"""Compensation: what removed channels carry on average becomes a constant of the filters that read them.
+
+A filter o that loses the channels R reads, on average over positions and pictures, sum_{j in R} m_j sum_k w[o, j, k]
+less. That is put into its bias, or subtracted from the running mean of the norm right behind it. Exact for channels
+that are constant, except within reach of padding, where a filter sees zeros and not the channel. A channel that a pad
+lacks goes into the shift of the other summand (exact for constant channels, everywhere). Filters without a bias whose
+norm stands behind their activation have no place for a constant and stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from design.layer import Activation, Op
+from networks.layers import Norm, Quantized
+from networks.network import Network, Unit
+from networks.pad import Pad
+from networks.pruning.selection import KeptChannels
+
+Means = Mapping[str, Tensor]
+"""Layer with weights, or pad -> mean of each channel that it reads, as it computes with it (C, float64)."""
+
+
+def channel_means(network: Network, batches: Iterable[Tensor]) -> Means:
+    """Mean of what every layer with weights and every pad reads, in evaluation mode.
+
+    Args:
+        network: Its mode is put back.
+        batches: N x C x H x W each, at least one.
+    """
+    sums: dict[str, Tensor] = {}
+    positions: dict[str, int] = {}
+
+    def add(name: str, part: nn.Module, x: Tensor) -> None:
+        if isinstance(part, Quantized):
+            x = part.quantized_input(x)
+        elif isinstance(part, Pad):
+            x = x[:, :, :: part.stride, :: part.stride]
+        own = x.double().transpose(0, 1).flatten(1)
+        sums[name] = sums[name] + own.sum(1) if name in sums else own.sum(1)
+        positions[name] = positions.get(name, 0) + own.shape[1]
+
+    handles = []
+    for unit in network.units():
+        if isinstance(unit.operation, Quantized | Pad):
+            name = unit.step.layer.name
+
+            def hook(part: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+                add(name, part, inputs[0])
+
+            handles.append(unit.operation.register_forward_pre_hook(hook))
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            for images in batches:
+                network(images)
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    if not sums:
+        raise ValueError("channel_means must be given at least one batch")
+    return {name: total / positions[name] for name, total in sums.items()}
+
+
+def compensate_(network: Network, small: Network, kept: KeptChannels, means: Means) -> None:
+    """Put the means of the channels removed into the small network.
+
+    Args:
+        network: Before they were removed.
+        small: Without them; changed.
+        kept: What it has of the network.
+        means: Of the network.
+    """
+    for unit in network.units():
+        name, part = unit.step.layer.name, unit.operation
+        if name not in means:
+            continue
+        mean = means[name]
+        if isinstance(part, Quantized) and unit.step.layer.groups == 1:
+            removed = np.setdiff1d(np.arange(len(mean)), kept.of(unit.step.inputs[0]))
+            weight = part.filters_first(part.quantized_weight().detach())[kept.of(name)][:, removed]
+            lost = weight.double().flatten(2).sum(2) if weight.dim() > 2 else weight.double()
+            _add_before_norm(small.unit(name), lost @ mean[removed])
+        elif isinstance(part, Pad):
+            _add_beside(small, unit, _lost(part, kept, unit, mean))
+
+
+def _lost(part: Pad, kept: KeptChannels, unit: Unit, mean: Tensor) -> Tensor:
+    """What each channel left of a pad lacks on average."""
+    there = set(kept.of(unit.step.inputs[0]).tolist())
+    sources = [part.channel_sources[channel] for channel in kept.of(unit.step.layer.name).tolist()]
+    lost = [float(mean[one]) if one >= 0 and one not in there else 0.0 for one in sources]
+    return mean.new_tensor(lost)
+
+
+def _add_before_norm(unit: Unit, lost: Tensor) -> None:
+    """A constant (one a filter) to what the operation computes."""
+    bias = unit.operation.bias
+    if isinstance(bias, Tensor):
+        bias += lost.to(bias)
+    elif isinstance(unit.norm, Norm) and (unit.activation is None or not unit.step.norm_last):
+        mean = unit.norm.running_mean
+        assert mean is not None
+        mean -= lost.to(mean)
+
+
+def _add_beside(small: Network, pad: Unit, lost: Tensor) -> None:
+    """A constant to the sum that alone reads a pad, by way of the other summand if nothing else reads that."""
+    name = pad.step.layer.name
+    readers = [unit for unit in small.units() if name in unit.step.inputs or unit.step.beside == name]
+    if len(readers) != 1 or readers[0].step.layer.op is not Op.ADD or readers[0].step.beside == name:
+        return
+    for other in readers[0].step.inputs:
+        if other == name or sum(other in (*unit.step.inputs, unit.step.beside) for unit in small.units()) != 1:
+            continue
+        unit = small.unit(other)
+        end = unit.sum is None and (unit.step.activation is Activation.NONE or unit.step.norm_last)
+        shift = unit.norm.bias if unit.norm is not None else unit.operation.bias
+        if end and isinstance(shift, Tensor):
+            shift += lost.to(shift)
+            return
