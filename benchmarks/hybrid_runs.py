@@ -41,6 +41,7 @@ FORMAT = 1
 BATCH = 500
 CURVE_BATCH = 100
 SHARES = (0.99, 0.999)
+WEIGHTS = "weights.safetensors"
 Result = dict[str, Any]
 
 
@@ -83,6 +84,28 @@ def run(job: Job, places: Places) -> Result:
         return _trained(job, design, digest, folder, places) if stored is None else stored
 
 
+def trained_weights(job: Job, places: Places) -> Path:
+    """The file of a job's trained weights; trained now where it is not in the cache.
+
+    A finished run whose weights are gone is trained again for them, its stored result stays as it is.
+    """
+    torch.set_num_threads(1)
+    design = design_of(job.network, job.variant, job.significant)
+    digest = job.digest(design)
+    folder = places.cache / digest[:16]
+    path = folder / WEIGHTS
+    with alone(folder):
+        if not path.exists():
+            if digest in stored_results(places.results):
+                module = build(design, seed=job.seed)
+                data = read_data(places.data, job.limit)
+                fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+                _keep_weights(module, folder)
+            else:
+                _trained(job, design, digest, folder, places)
+    return path
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold a folder against other processes; the lock goes with the process, however that ends."""
@@ -98,7 +121,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     data = read_data(places.data, job.limit)
     module = build(design, seed=job.seed)
     fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
-    batches = Batches(_test(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
+    batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)
     result: Result = {
         "format": FORMAT,
@@ -122,9 +145,16 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
         "hardware": hardware(),
     }
     keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
-    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, folder / "weights.safetensors")
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    _keep_weights(module, folder)
     return result
+
+
+def _keep_weights(module: nn.Module, folder: Path) -> None:
+    """Under another name first; then the checkpoint is not needed any more."""
+    beside = folder / "weights.part"
+    save_file({name: value.contiguous() for name, value in module.state_dict().items()}, beside)
+    os.replace(beside, folder / WEIGHTS)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +163,8 @@ def read_data(folder: Path, limit: int | None) -> TrainingData:
     return prepare(read_task(find_task(TASK), folder), limit=limit)
 
 
-def _test(data: TrainingData, limit: int | None) -> Pictures:
+def tested_pictures(data: TrainingData, limit: int | None) -> Pictures:
+    """The test part, or its first pictures."""
     assert data.test is not None
     return data.test if limit is None else data.test.chosen(torch.arange(min(limit, len(data.test))))
 

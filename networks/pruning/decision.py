@@ -13,6 +13,7 @@ from torch import nn
 
 from design.design import Design
 from networks.network import Network
+from networks.pad import Pad
 from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.budget import TOLERANCE, Allotment, Amount, allot
@@ -21,6 +22,7 @@ from networks.pruning.sampling import Chosen, Variant, choose
 from networks.pruning.scores import Score, Scores
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
+from networks.pruning.ties import tied_groups
 
 FloatArray = NDArray[np.float64]
 
@@ -73,7 +75,12 @@ class Decision:
 
 def families_of(network: Network) -> Families:
     """What can be removed from a network as it is."""
-    return families(network.architecture)
+    sources = {
+        unit.step.layer.name: unit.operation.channel_sources
+        for unit in network.units()
+        if isinstance(unit.operation, Pad)
+    }
+    return families(network.architecture, groups=tied_groups(network), sources=sources)
 
 
 def decide(

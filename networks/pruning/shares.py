@@ -140,7 +140,7 @@ def shares(
     at_once = _pictures(part, x, weights)
     for first in range(0, len(x), at_once):
         own = [whole[first : first + at_once] for whole in found]
-        for signed in _signs(columns(part, x[first : first + at_once])):
+        for signed in signs(columns(part, x[first : first + at_once])):
             inverse = _inverse_sums(weights, signed)
             for index, piece in enumerate(pieces):
                 wanted = None if known is None else known[index] < LARGEST
@@ -159,7 +159,7 @@ def _pictures(part: nn.Module, x: Tensor, weights: Tensor) -> int:
     return max(1, min(len(x), BLOCK // (weights.shape[1] * patches), 4 * BLOCK // (rows * patches)))
 
 
-def _signs(whole: Tensor) -> Iterator[Tensor]:
+def signs(whole: Tensor) -> Iterator[Tensor]:
     """What is positive, and what is negative where there is any."""
     if float(whole.amin()) >= 0:
         yield whole
