@@ -227,7 +227,7 @@ def _looked_at(study: Study, rate: float | None, runs: Sequence[Result]) -> dict
     network, whole = parent_of(study.job(PARENT, 1, 0, rate or study.rates[0]), study.stations)
     data = read_data(study.stations.own.data, study.limit)
     looked_at = list(held_out(data))
-    held = list(held_out(data, number=PICTURES + DRAWS))[len(looked_at) :]
+    held = list(held_out(data, DRAWS, behind=PICTURES))
     designs = {"whole": whole}
     for one in runs:
         if one["method"] == "provable" and one["seed"] == 0:

@@ -14,7 +14,7 @@ from benchmarks.hybrid_recipe import FULL_PRECISION
 from benchmarks.hybrid_recipe import Job as ParentJob
 from benchmarks.hybrid_variants import NETWORKS, TASK, design_of
 from networks.pruning.decision import Method, Shared
-from networks.pruning.scores import Chance, L1Norm, Sensitivity
+from networks.pruning.scores import Chance, L1Norm, Score, Sensitivity
 from networks.training.augmentation import usual_augmentation
 from networks.training.options import FitOptions
 
@@ -103,9 +103,9 @@ class Job:
         """How filters are chosen: the baselines keep the same share of every layer."""
         if self.method == "provable":
             return Method(score=Sensitivity(batches=pictures))
-        score = {
+        scores: dict[str, Score] = {
             "uniform": Sensitivity(batches=pictures),
             "l1": L1Norm(),
             "random": Chance(seed=self.seed),
-        }[self.method]
-        return Method(score=score, shared=Shared.UNIFORM)
+        }
+        return Method(score=scores[self.method], shared=Shared.UNIFORM)

@@ -59,10 +59,10 @@ def parent_of(job: Job, stations: Stations) -> tuple[Network, Design]:
     return network.eval(), design
 
 
-def held_out(data: TrainingData, number: int = PICTURES, seed: int = 0) -> Iterator[Tensor]:
-    """Batches of pictures of the validation part, the same every time."""
-    order = torch.randperm(len(data.validation), generator=torch.Generator().manual_seed(seed))
-    pictures = data.validation.chosen(order[:number])
+def held_out(data: TrainingData, number: int = PICTURES, *, behind: int = 0) -> Iterator[Tensor]:
+    """Batches of pictures of the validation part, the same every time; `behind` so many others."""
+    order = torch.randperm(len(data.validation), generator=torch.Generator().manual_seed(0))
+    pictures = data.validation.chosen(order[behind : behind + number])
     batches = Batches(pictures, batch_size=LOOKED_AT, normalisation=data.normalisation)
     return (images for images, _ in batches.in_order())
 

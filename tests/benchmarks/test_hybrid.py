@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import benchmarks.hybrid
 from benchmarks.hybrid_figure import draw
@@ -35,27 +32,6 @@ from design.layer import Role
 from design.precision import BINARY, FULL, precision
 
 PUBLISHED = tuple(f"stage{stage}.block1.conv{number}" for stage in (2, 3) for number in (1, 2))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CIFAR-10's format with 60 + 20 pictures of noise."""
-    place = tmp_path_factory.mktemp("cifar")
-    random = np.random.default_rng(0)
-    for part, number in (("train", 60), ("test", 20)):
-        files = []
-        for _ in range(number):
-            stream = io.BytesIO()
-            Image.fromarray(random.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(stream, "JPEG")
-            files.append(stream.getvalue())
-        np.savez(
-            place / f"cifar10_{part}_jpeg.npz",
-            jpeg=np.frombuffer(b"".join(files), dtype=np.uint8),
-            offsets=np.cumsum([0, *(len(one) for one in files)]),
-            labels=np.arange(number) % 10,
-            classes=np.array([f"class {one}" for one in range(10)]),
-        )
-    return place
 
 
 def job(variant: str, **changes: object) -> Job:

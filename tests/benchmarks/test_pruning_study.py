@@ -1,0 +1,148 @@
+"""The pruning study prunes each parent once, keeps its results, and puts the figures together."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+import benchmarks.pruning
+from benchmarks.hybrid_runs import Places, read_data, run, stored_results, trained_weights
+from benchmarks.pruning_bound import bound_study
+from benchmarks.pruning_costs import sensitivity_cost
+from benchmarks.pruning_dead import surgery_errors
+from benchmarks.pruning_recipe import METHODS, PARENT, Job
+from benchmarks.pruning_runs import Stations, held_out, parent_of
+from benchmarks.pruning_runs import run as run_pruning
+from benchmarks.pruning_table import floors, table
+from networks.pruning.bound import BERNSTEIN
+
+
+def job(method: str, keep: float = 0.6, **changes: object) -> Job:
+    given = {"network": "resnet20", "seed": 0, "learning_rate": 0.01, "epochs": 1, "parent_epochs": 1} | changes
+    return Job(method=method, keep=keep, **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def stations(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Stations:
+    """With a parent that has seen a few pictures of noise."""
+    place = tmp_path_factory.mktemp("study")
+    return Stations(
+        Places(data=folder, results=place / "parents", cache=place / "hybrid"),
+        Places(data=folder, results=place / "results", cache=place / "pruning"),
+    )
+
+
+def test_a_run_is_made_once_and_kept(stations: Stations) -> None:
+    result = run_pruning(job("provable"), stations)
+    assert stored_results(stations.own.results) == {job("provable").digest: result}
+    assert result["parameters"] == pytest.approx(0.6 * 272_474, rel=0.005)
+    assert 0 <= result["test_accuracy_before"] <= 1
+    assert {one["layer"] for one in result["bound"]} >= {"head.fc", "stage3.block1.shortcut"}
+    assert json.dumps(result)
+    before = {path: path.stat().st_mtime_ns for path in stations.own.results.iterdir()}
+    assert run_pruning(job("provable"), stations) == result
+    assert {path: path.stat().st_mtime_ns for path in stations.own.results.iterdir()} == before
+    parent = run_pruning(job(PARENT, 1), stations)
+    assert parent["kept"] == {}
+    assert parent["bound"] is None
+    assert parent["parameters"] == 272_474
+
+
+def test_weights_of_a_finished_parent_that_are_gone_are_trained_again(stations: Stations) -> None:
+    parent = job(PARENT, 1).parent
+    path = trained_weights(parent, stations.parents)
+    stored, content = run(parent, stations.parents), path.read_bytes()
+    path.unlink()
+    assert trained_weights(parent, stations.parents).read_bytes() == content
+    assert run(parent, stations.parents) == stored
+
+
+def test_settings_make_a_run() -> None:
+    changes: list[dict[str, object]] = [{}, {"seed": 1}, {"learning_rate": 0.1}, {"epochs": 2}, {"limit": 100}]
+    changes.append({"parent_epochs": 2})
+    digests = {job("l1", **own).digest for own in changes} | {job("l1", 0.4).digest, job("random").digest}
+    assert len(digests) == len(changes) + 2
+
+
+def result(method: str, keep: float, seed: int, accuracy: float) -> dict[str, object]:
+    own = {"method": method, "keep": keep, "seed": seed, "test_accuracy": accuracy, "macs": 1.0, "parameters": 1.0}
+    return own | {"test_accuracy_before": accuracy / 2, "bytes": 1.0}
+
+
+def test_the_table_and_the_floors() -> None:
+    runs = [result(PARENT, 1, seed, 0.9 + 0.01 * seed) for seed in range(2)]
+    runs += [result("provable", 0.6, seed, 0.898 + 0.01 * seed) for seed in range(2)]
+    runs += [result("random", 0.6, 0, 0.8), result("uniform", 0.6, 0, 0.81)]
+    found = table(runs, (0.6,))
+    assert found["provable"]["60"]["accuracy"] == pytest.approx(0.903)
+    assert found["provable"]["60"]["behind_parent"] == pytest.approx(0.2)
+    assert found["parent"]["accuracy_before"] == pytest.approx(0.4525)
+    assert "l1" not in found
+    assert floors(found, (0.6,)) == {"within_half_a_point": True, "ahead": True}
+    assert floors(found, (0.6, 0.4))["ahead"] is None
+    assert floors(table([*runs, result("random", 0.6, 1, 1.1)], (0.6,)), (0.6,))["ahead"] is False
+
+
+def test_the_theorem_is_held_against_draws(stations: Stations) -> None:
+    data = read_data(stations.own.data, None)
+    network, _ = parent_of(job(PARENT, 1), stations)
+    looked_at, held = list(held_out(data, 3)), list(held_out(data, 3, behind=3))
+    assert sum(len(images) for images in held) == 3
+    found = bound_study(network, looked_at, held, epsilons=(0.5,))
+    assert found["violations"] <= 1 / 3
+    assert 0 < found["tightness"] < 1
+    assert 0 < found["assumption_failures"] <= 1
+    assert found["delta"] == BERNSTEIN.delta
+    layers = found["by_epsilon_percent"]["50"]["layers"]
+    assert len(layers) == 21
+    assert all(one["samples"] > 10 and one["error_largest"] >= one["error_mean"] > 0 for one in layers.values())
+    cost = sensitivity_cost(network, looked_at, repeats=1)
+    assert cost["sensitivity_forward_passes"] > 1
+
+
+def test_dead_filters_are_not_missed() -> None:
+    found = surgery_errors()
+    assert found["surgery_max_error"] == max(found["surgery_errors"].values()) <= 1e-5
+    assert {"resnet_pad", "mobilenet"} <= set(found["surgery_errors"])
+
+
+def test_a_quick_study_recomputes_everything_in_a_folder_of_its_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmarks.pruning, "QUICK_PARENT_EPOCHS", 1)
+    monkeypatch.setattr(benchmarks.pruning, "surgery_errors", dict)
+    monkeypatch.setattr(benchmarks.pruning, "PICTURES", 3)
+    monkeypatch.setattr(benchmarks.pruning, "sensitivity_cost", partial(sensitivity_cost, repeats=1))
+    monkeypatch.setattr(benchmarks.pruning, "speed_ups", partial(benchmarks.pruning.speed_ups, seconds=0.1, repeats=1))
+    places = ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    benchmarks.pruning.main(["--data", str(folder), "--quick", "--jobs", "1", "--json", "-", *places])
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["quick"]
+    assert found["missing_runs"] == 0
+    assert all(found[method]["60"]["seeds"] == [0] for method in METHODS)
+    assert found["speed_up"]["whole"]["measured_speed_up"] == 1
+    assert found["speed_up"]["60"]["predicted_speed_up"] > 1
+    assert found["bound"]["draws"] == 7  # of ten held out, three were looked at
+    assert found["sensitivity_forward_passes"] > 1
+    assert "resnet20 provable at 0.6, seed 0, rate 0.01: epoch 1 of 1" in printed.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_stored_is_reported_without_training(
+    folder: Path, stations: Stations, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmarks.pruning, "surgery_errors", dict)
+    own = ["--results", str(stations.own.results), "--cache", str(stations.own.cache.parent)]
+    own += ["--parents", str(stations.parents.results), "--runs-only"]
+    benchmarks.pruning.main(["--data", str(folder), "--stored", "--json", "-", *own])
+    printed = capsys.readouterr()
+    assert "not chosen yet" in printed.err
+    assert json.loads(printed.out)["missing_runs"] == 0
+    with pytest.raises(SystemExit):
+        benchmarks.pruning.main(["--data", str(folder), "--epochs", "9"])
+    assert torch.get_num_threads() == 1
