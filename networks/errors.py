@@ -19,3 +19,18 @@ class InvalidArtefact(BespokeError):
 
 class InvalidSelection(BespokeError):
     """Filters to keep that do not fit the network they are chosen from."""
+
+
+class NotAdopted(BespokeError):
+    """A user's model that was read but cannot be rebuilt here with its weights.
+
+    Args:
+        must: What must hold.
+        got: What came.
+        way_out: What the user can do.
+        layer: The first layer at fault.
+    """
+
+    def __init__(self, must: str, got: str, way_out: str = "", *, layer: str = "") -> None:
+        self.layer = layer
+        super().__init__(must, got, way_out)

@@ -71,7 +71,10 @@ def _addmm(to: Translation, node: FxNode) -> None:
 
 
 def _batch_norm(to: Translation, node: FxNode) -> None:
-    to.write("BatchNormalization", [to.tensor(place) for place in range(5)])
+    place = 7 if str(node.target).startswith(("aten.batch_norm", "aten.native_batch_norm.")) else 6
+    to.write(
+        "BatchNormalization", [to.tensor(place) for place in range(5)], {"epsilon": to.argument(place, "eps", 1e-5)}
+    )
 
 
 def _layer_norm(to: Translation, node: FxNode) -> None:

@@ -147,6 +147,7 @@ def _absorbed(state: Lowering, node: Node, layer: Layer, shape: Dims, axis: int,
         return True
     adds = node.op in ("Add", "Sub")
     if constant.elements == 1 and not adds:
+        state.fused(layer.name)
         return layer.op in _LINEAR
     unbiased = layer.op in (Op.CONV, Op.DECONV, Op.FC) and not layer.bias and not layer.batch_norm
     if adds and per_channel and kept and unbiased:

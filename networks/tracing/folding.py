@@ -52,20 +52,25 @@ _INTEGERS = {2, 3, 4, 5, 6, 7, 12, 13}  # TensorProto types
 _DOUBLE = 11
 
 
-def evaluate(node: Node, arrays: list[Values | None]) -> list[Values] | None:
+def evaluate(node: Node, arrays: list[Values | None], most: int = MOST_FOLDED) -> list[Values] | None:
     """The values that a node over known constants gives, or None where it is not one that shapes need.
+
+    Args:
+        node: What is evaluated.
+        arrays: What it reads.
+        most: Elements of the largest constant.
 
     Raises:
         Unsupported: The operands do not fit each other.
     """
-    if any(array is not None and array.size > MOST_FOLDED for array in arrays):
+    if any(array is not None and array.size > most for array in arrays):
         return None
     try:
         with np.errstate(all="ignore"):
             found = _evaluate(node, arrays)
     except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError, MemoryError) as error:
         raise Unsupported(f"constants that do not fit ({error})") from error
-    if found is None or any(array.size > MOST_FOLDED for array in found):
+    if found is None or any(array.size > most for array in found):
         return None
     return found
 

@@ -44,6 +44,8 @@ class Lowering:
         self.deadline = time.monotonic() + seconds
         self.layers: dict[str, Layer] = {}
         self.bits: dict[str, LayerBits] = {}
+        self.origins: dict[str, list[Node]] = {}
+        self._touched: list[str] = []
         self.bare_norms: set[str] = set()
         self.notes: dict[str, None] = dict.fromkeys(graph.notes)
         self.uses = Counter(name for node in graph.nodes for name in node.inputs if name)
@@ -146,6 +148,7 @@ class Lowering:
         if len(self.layers) >= MOST_LAYERS:
             raise InvalidModel(f"a model must have at most {MOST_LAYERS} layers", "more")
         own = self._unique(name)
+        self._touched.append(own)
         try:
             self.layers[own] = Layer(
                 name=own,
@@ -174,7 +177,18 @@ class Lowering:
 
     def change(self, name: str, **fields: Any) -> None:
         """Fuse something into a layer."""
+        self._touched.append(name)
         self.layers[name] = self.layers[name].model_copy(update=fields)
+
+    def read_whole(self, node: Node) -> None:
+        """A node has been read: the layers that were written or changed meanwhile are made of it."""
+        for name in dict.fromkeys(self._touched):
+            self.origins.setdefault(name, []).append(node)
+        self._touched.clear()
+
+    def fused(self, layer: str) -> None:
+        """A node becomes part of a layer whose fields do not show it."""
+        self._touched.append(layer)
 
     def set(self, node: Node, value: Value, place: int = 0) -> None:
         """Say what a node writes."""

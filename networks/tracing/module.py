@@ -42,7 +42,20 @@ def trace_module(module: nn.Module, input_shape: Sequence[int], *, name: str | N
 
 def module_graph(module: nn.Module, shape: Dims, name: str) -> Graph:
     """The graph of a module for a picture of this shape, batch included."""
-    program = _exported(module, shape)
+    return program_graph(exported(module, shape), shape, name)
+
+
+def stored_tensors(program: torch.export.ExportedProgram) -> dict[str, Tensor]:
+    """Name in the graph -> parameter, buffer or constant of an exported module."""
+    signature = program.graph_signature
+    owners = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    owners |= getattr(signature, "inputs_to_lifted_tensor_constants", {})
+    stored = {**program.state_dict, **program.constants}
+    return {name: stored[owner] for name, owner in owners.items() if isinstance(stored.get(owner), Tensor)}
+
+
+def program_graph(program: torch.export.ExportedProgram, shape: Dims, name: str) -> Graph:
+    """The graph of an exported module."""
     signature = program.graph_signature
     owners = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     owners |= getattr(signature, "inputs_to_lifted_tensor_constants", {})
@@ -89,7 +102,7 @@ def module_graph(module: nn.Module, shape: Dims, name: str) -> Graph:
     )
 
 
-def _exported(module: nn.Module, shape: Dims) -> torch.export.ExportedProgram:
+def exported(module: nn.Module, shape: Dims) -> torch.export.ExportedProgram:
     """The module as functional ATen operators, in evaluation mode; its own mode is put back."""
     parameter = next((one for one in (*module.parameters(), *module.buffers()) if one.is_floating_point()), None)
     device = parameter.device if parameter is not None else torch.device("cpu")

@@ -88,8 +88,29 @@ def take(state: Lowering, node: Node) -> None:
         raise Unsupported(f"a slice of {list(tensor.shape)} that leaves nothing")
     if shape == tensor.shape and min(steps) > 0:
         state.viewed(node, tensor, shape, tensor.axis)
-    else:
-        _part(state, node, tensor, shape, tensor.axis)
+        return
+    _part(state, node, tensor, shape, tensor.axis)
+    steps_taken = _steps(tensor, starts, ends, axes, steps)
+    if steps_taken is not None:
+        own = (node.name, *steps_taken)
+        state.set(node, replace(tensor, shape=shape, moved=node.name, alone=False, steps=own))
+
+
+def _steps(tensor: Tensor, starts: Dims, ends: Dims, axes: Dims, steps: Dims) -> tuple[int, int] | None:
+    """Rows and columns stepped over so far where a slice takes every so many, from the first, and nothing else."""
+    if len(tensor.shape) != 4 or tensor.axis != 1 or tensor.steps[0] != tensor.moved:
+        return None
+    found = {2: tensor.steps[1], 3: tensor.steps[2]}
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        place = axis_of(axis, 4)
+        side = tensor.shape[place]
+        if step < 1 or range(*slice(start, end, step).indices(side)) != range(0, side, step):
+            return None
+        if step > 1 and place not in found:
+            return None
+        if step > 1:
+            found[place] *= step
+    return found[2], found[3]
 
 
 def split(state: Lowering, node: Node) -> None:
@@ -195,8 +216,11 @@ def pad(state: Lowering, node: Node) -> None:
         state.viewed(node, tensor, shape, tensor.axis)
         return
     axis = usual_axis(rank) if tensor.axis is None else tensor.axis
-    source, maps = state.read(tensor, axis)
-    name = state.write(node.name, maps, maps_of(shape, axis), op=Op.PAD, inputs=(source,))
+    if tensor.stride > 1 and shape[2:] == tensor.shape[2:]:  # a shortcut without weights
+        source, maps, stride = tensor.layer, tensor.maps, tensor.stride
+    else:
+        (source, maps), stride = state.read(tensor, axis), 1
+    name = state.write(node.name, maps, maps_of(shape, axis), op=Op.PAD, inputs=(source,), stride=stride)
     state.wrote(node, name, shape, axis)
 
 

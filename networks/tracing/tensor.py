@@ -22,6 +22,8 @@ class Tensor:
         moved: Name of the node since that layer that put elements elsewhere or took a part; empty: none did.
         alone: Nobody else reads what the layer wrote, so that a following operation may be fused into it.
         bits: Bits that the model's quantizers give it; None: floats.
+        steps: (moved, rows, columns): if `moved` is still that, all that was moved is that every so many-th row and
+            column was taken, from the first.
     """
 
     shape: Dims
@@ -31,6 +33,16 @@ class Tensor:
     moved: str = ""
     alone: bool = True
     bits: int | None = None
+    steps: tuple[str, int, int] = ("", 1, 1)
+
+    @property
+    def stride(self) -> int:
+        """The step in both directions where it is the same and nothing else was moved, else 0."""
+        name, rows, columns = self.steps
+        if name != self.moved or rows != columns or len(self.shape) != 4 or self.axis != 1:
+            return 0
+        channels, height, width = self.maps
+        return rows if self.shape[1:] == (channels, -(-height // rows), -(-width // rows)) else 0
 
 
 def usual_axis(rank: int) -> int:

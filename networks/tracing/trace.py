@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydantic import ValidationError
@@ -52,11 +52,15 @@ class Traced:
     Attributes:
         policy: Precision of every layer with weights, as found in the model (32 bits where it is not quantized).
         notes: What was left out or approximated.
+        origins: Layer -> the nodes that it was made of, in order.
+        tensors: Layer -> the tensor of the graph that holds what it writes, elements in the same order.
     """
 
     architecture: Architecture
     policy: PrecisionPolicy
     notes: tuple[str, ...]
+    origins: Mapping[str, tuple[Node, ...]] = field(default_factory=dict)
+    tensors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def design(self) -> Design:
@@ -76,7 +80,7 @@ class Traced:
             raise InvalidModel(f"bits must be one of {', '.join(map(str, BITS))}", str(bits))
         edge = next(known for known in BITS if known >= max(bits, MIN_EDGE_BITS))
         policy = policy_by_role(self.architecture, body=precision(body), edge=precision(edge), residual_bits=edge)
-        return Traced(architecture=self.architecture, policy=policy, notes=self.notes)
+        return replace(self, policy=policy)
 
 
 def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
@@ -107,6 +111,7 @@ def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
             continue
         try:
             _read(state, node)
+            state.read_whole(node)
         except Unsupported as found:
             failed.append((f"{node.op} ({node.where or node.name})", found))
             lost.update(node.outputs)
@@ -157,7 +162,13 @@ def _finished(state: Lowering) -> Traced:
         causes = [fault.get("ctx", {}).get("error") for fault in error.errors(include_url=False)]
         cause = next((one for one in causes if isinstance(one, BespokeError)), error)
         raise InvalidModel("the layers of a model must fit together", str(cause)) from error
-    return Traced(architecture=architecture, policy=policy, notes=(*state.notes, *notes))
+    return Traced(
+        architecture=architecture,
+        policy=policy,
+        notes=(*state.notes, *notes),
+        origins={name: tuple(nodes) for name, nodes in state.origins.items()},
+        tensors={one.layer: name for name, one in state.values.items() if isinstance(one, Tensor) and not one.moved},
+    )
 
 
 def _alive(layers: dict[str, Layer], ends: set[str]) -> dict[str, Layer]:

@@ -148,8 +148,8 @@ def test_truncated_bytes_are_refused(binary: tuple[bytes, Design], length: int) 
 
 
 def test_a_later_version_is_refused_by_name(binary: tuple[bytes, Design]) -> None:
-    data = binary[0][:4] + struct.pack("<H", 2) + binary[0][6:]
-    with pytest.raises(InvalidArtefact, match=r"at most 1, but got 2.*later release"):
+    data = binary[0][:4] + struct.pack("<H", 3) + binary[0][6:]
+    with pytest.raises(InvalidArtefact, match=r"at most 2, but got 3.*later release"):
         unpack(data, binary[1])
 
 

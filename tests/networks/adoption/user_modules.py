@@ -1,0 +1,120 @@
+"""Models as users write them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class BasicBlock(nn.Module):
+    """Option A as the usual code has it: every second position, zero channels on both sides."""
+
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, filters, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(filters)
+        self.conv2 = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(filters)
+        self.stride, self.missing = stride, filters - channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        if self.missing:
+            x = functional.pad(
+                x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.missing // 2, self.missing // 2)
+            )
+        return torch.relu(y + x)
+
+
+class OptionA(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(8)
+        self.layer1 = nn.Sequential(BasicBlock(8, 8, 1))
+        self.layer2 = nn.Sequential(BasicBlock(8, 16, 2), BasicBlock(16, 16, 1))
+        self.layer3 = nn.Sequential(BasicBlock(16, 32, 2))
+        self.linear = nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.linear(functional.avg_pool2d(x, x.shape[3]).flatten(1))  # type: ignore[no-any-return]
+
+
+class Plain(nn.Module):
+    """VGG: convolutions with biases, pools, a hidden layer behind a flattened map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.5),
+        )  # fmt: skip
+        self.classifier = nn.Sequential(nn.Linear(12 * 4, 20), nn.ReLU(inplace=True), nn.Linear(20, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(torch.flatten(self.features(x), 1))  # type: ignore[no-any-return]
+
+
+class Fire(nn.Module):
+    """Two branches put together, as in SqueezeNet, a depthwise convolution, a gate per channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(3, 6, 1)
+        self.left, self.right = nn.Conv2d(6, 8, 1), nn.Conv2d(6, 8, 3, padding=1)
+        self.depthwise = nn.Conv2d(16, 16, 3, padding=1, groups=16, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.down, self.up = nn.Conv2d(16, 4, 1), nn.Conv2d(4, 16, 1)
+        self.grouped = nn.Conv2d(16, 12, 3, padding=1, groups=2)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.squeeze(x))
+        x = torch.cat([torch.relu(self.left(x)), torch.relu(self.right(x))], 1)
+        x = functional.hardswish(self.norm(self.depthwise(x)))
+        x = x * torch.sigmoid(self.up(torch.relu(self.down(functional.adaptive_avg_pool2d(x, 1)))))
+        return self.head(self.grouped(x).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 4, 4)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        mixed = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        return self.head(mixed.mean(1))  # type: ignore[no-any-return]
+
+
+class Reflecting(nn.Module):
+    """Pads with what no network here pads with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(torch.relu(self.first(x)), (1, 1, 1, 1), mode="constant", value=0.7)
+        return self.head(self.second(x).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def trained(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Norms that are not those of a new module."""
+    generator = torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            assert part.running_mean is not None
+            assert part.running_var is not None
+            nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
+            nn.init.normal_(part.bias, 0, 0.3, generator=generator)
+            nn.init.normal_(part.running_mean, 0, 0.3, generator=generator)
+            nn.init.uniform_(part.running_var, 0.5, 2, generator=generator)
+            part.eps = 1e-3
+    return module.eval()
