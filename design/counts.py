@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from design.design import Design
-from design.encoding import OPS, Column, EncodedDesigns, FloatArray, encode_designs
-from design.layer import Op
+from design.encoding import Column, EncodedDesigns, FloatArray, encode_designs
 from design.policies import full_precision
-
-POOL_MAX = 1 + OPS.index(Op.POOL_MAX)
-TRAINING_BATCH_SIZE = 32
+from design.training_memory import LOW_MEMORY, TRAINING_BATCH_SIZE, training_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +66,8 @@ def bit_operations(designs: EncodedDesigns) -> FloatArray:
 
 
 def training_memory_bytes(designs: EncodedDesigns, batch_size: int = TRAINING_BATCH_SIZE) -> FloatArray:
-    """Memory of one standard training step, N bytes: float32 throughout, Adam.
-
-    Counted as in Wang et al. (arXiv 2102.04270, standard column of the memory model): inputs of every weighted
-    layer held from forward to backward, two transient buffers of the largest layer (X gradient and output; output
-    gradient), weights, their gradients and two momenta, four values per normalised channel (mean, deviation, shift
-    and its gradient), pooling masks.
-    """
-    rows = designs.rows
-    weighted = rows[:, Column.WEIGHT_BITS] > 0
-    held = rows[:, Column.IN_ELEMENTS] * (weighted | (rows[:, Column.OP] == POOL_MAX))
-    largest = np.maximum(rows[:, Column.IN_ELEMENTS], rows[:, Column.OUT_ELEMENTS]) * weighted
-    state = 4 * (rows[:, Column.WEIGHTS] + rows[:, Column.BIASES]) + 4 * rows[:, Column.BATCH_NORM_CHANNELS]
-    transient = designs.largest(largest)
-    per_picture = designs.total(held) + 2 * transient
-    return np.asarray(4 * (batch_size * per_picture + designs.total(state)))
+    """Memory of one standard training step, N bytes: float32 throughout, Adam (see `design.training_memory`)."""
+    return training_bytes(designs, batch_size=batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +75,7 @@ class Counts:
     """The counts of one design (pruned), per picture.
 
     Attributes:
+        low_memory_training_bytes: Of a training step that keeps bits where layers are binary (`LOW_MEMORY`).
         memory_compression: Bytes of the unpruned network at 32 bits over `model_bytes`, both without scales.
     """
 
@@ -100,6 +85,7 @@ class Counts:
     model_bytes: int
     peak_activation_bytes: int
     training_memory_bytes: int
+    low_memory_training_bytes: int
     memory_compression: float
 
 
@@ -115,5 +101,6 @@ def count(design: Design, options: CountOptions = DEPLOYED) -> Counts:
         model_bytes=int(size),
         peak_activation_bytes=int(encoded.peak_activation_bytes[0]),
         training_memory_bytes=int(training_memory_bytes(encoded)[0]),
+        low_memory_training_bytes=int(training_bytes(encoded, method=LOW_MEMORY)[0]),
         memory_compression=float(model_bytes(full, options)[0] / size),
     )

@@ -84,6 +84,11 @@ class Prediction(BaseModel):
         model_bytes: Packed weights with scales, biases and batch norms.
         peak_memory_bytes: Working memory of one call.
         training_memory_bytes: Of one standard training step, float32, Adam, `training_batch_size`.
+        low_memory_training_bytes: Of the same step where binary layers keep bits (Wang et al., arXiv 2102.04270); None
+            in predictions made before there was such training.
+        largest_training_batch: Most pictures in a standard step that the memory of the device holds, all of it; None
+            where the profile does not state it.
+        largest_low_memory_batch: The same of a step where binary layers keep bits.
         sources: What each figure comes from: predictor name -> version, energy model, ...
     """
 
@@ -96,6 +101,9 @@ class Prediction(BaseModel):
     peak_memory_bytes: int
     training_memory_bytes: int
     training_batch_size: int
+    low_memory_training_bytes: int | None = None
+    largest_training_batch: int | None = None
+    largest_low_memory_batch: int | None = None
     batch_size: int
     accuracy_basis: AccuracyBasis
     energy_model: str

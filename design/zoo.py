@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from design.architecture import INPUT, Architecture
+from design.binarynet import binarynet, perceptron
 from design.design import Design
 from design.errors import TaskTooSmall, UnknownName
 from design.layer import Activation, Layer, Role
@@ -186,6 +187,17 @@ def _vgg(depth: str) -> NamedNetwork:
     )
 
 
+def _binarynet(task: Task) -> Design:
+    _check_side(task, 8)
+    architecture = binarynet(task)
+    return Design(architecture=architecture, policy=full_precision(architecture))
+
+
+def _perceptron(task: Task) -> Design:
+    architecture = perceptron(task)
+    return Design(architecture=architecture, policy=full_precision(architecture))
+
+
 _FOUND = (
     *(_resnet(depth) for depth in (20, 32, 44, 56, 18, 34)),
     *(_vgg(depth) for depth in ("small", "11", "13", "16", "19")),
@@ -202,6 +214,20 @@ _FOUND = (
         task="imagenet",
         source="Sandler et al., arXiv 1801.04381",
         build=_mobilenet_v2,
+    ),
+    NamedNetwork(
+        name="binarynet",
+        description="BinaryNet: six convolutions of 128 to 512 filters, two hidden layers of 1,024, norms throughout",
+        task="cifar10",
+        source="Courbariaux et al., arXiv 1602.02830",
+        build=_binarynet,
+    ),
+    NamedNetwork(
+        name="mlp",
+        description="MLP: four hidden layers of 256 on all pixels, norms throughout",
+        task="mnist",
+        source="Wang et al., arXiv 2102.04270",
+        build=_perceptron,
     ),
 )
 NETWORKS: dict[str, NamedNetwork] = {network.name: network for network in _FOUND}

@@ -6,11 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from design.counts import TRAINING_BATCH_SIZE, model_bytes, model_bytes_per_row, training_memory_bytes
+from design.counts import model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
 from design.encoding import EncodedDesigns, FloatArray, IntArray, encode_designs
 from design.prediction import AccuracyBasis, LayerCost, Prediction
 from design.task import Task
+from design.training_memory import (
+    LOW_MEMORY,
+    STANDARD,
+    TRAINING_BATCH_SIZE,
+    TrainingMethod,
+    largest_batch,
+    training_bytes,
+)
 from predictors.accuracy import accuracy_predictor
 from predictors.adapt import DEFAULT_ENERGY_MODEL, Adaptation, OtherDevice
 from predictors.costs import LATENCY, Costs, costs_of
@@ -160,6 +168,9 @@ def explain(
         peak_memory_bytes=int(found.peak_memory_bytes[0]),
         training_memory_bytes=int(found.training_memory_bytes[0]),
         training_batch_size=TRAINING_BATCH_SIZE,
+        low_memory_training_bytes=int(training_bytes(designs, method=LOW_MEMORY)[0]),
+        largest_training_batch=_largest_batch(designs, device, STANDARD),
+        largest_low_memory_batch=_largest_batch(designs, device, LOW_MEMORY),
         batch_size=device.batch_size,
         accuracy_basis=found.accuracy_basis,
         energy_model=energy_model,
@@ -167,6 +178,12 @@ def explain(
         sources=found.sources,
         layers=_layer_costs(design, costs, found),
     )
+
+
+def _largest_batch(designs: EncodedDesigns, device: Descriptor, method: TrainingMethod) -> int | None:
+    """Most pictures in a training step that the whole memory of the device holds; None where that is not stated."""
+    ram_kb = device.profile.ram_kb
+    return None if ram_kb is None else int(largest_batch(designs, 1024 * ram_kb, method=method)[0])
 
 
 def _layer_costs(design: Design, costs: Costs, found: Predictions) -> tuple[LayerCost, ...]:

@@ -1,4 +1,4 @@
-"""The command line: `bespoke design | predict | measure | proxies | devices | serve | tour | fit`, on one library."""
+"""The command line: `bespoke design | predict | memory | measure | proxies | devices | serve | ...`, on one library."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from service import tour as guide
 from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
 from service.cli_measured import measure, proxies
+from service.cli_memory import memory
 from service.documents import complaints, load_device, load_subject
 from service.fit_commands import fit_app
 from service.jobs.commands import app as jobs_app
@@ -189,6 +190,7 @@ def predict(
 
 
 app.command()(measure)
+app.command()(memory)
 app.command(hidden=HIDDEN)(worker)
 app.command()(migrate)
 app.add_typer(keys_app, name="keys")

@@ -8,11 +8,13 @@ from design.architecture import Architecture
 from design.counts import CountOptions, count, model_bytes, parameters, training_memory_bytes
 from design.design import Design
 from design.encoding import encode_designs
-from design.layer import Layer, Role
-from design.layers import conv, flatten, fully_connected, pool
-from design.policies import full_precision, policy_by_role
+from design.layer import Role
+from design.layers import conv, flatten, fully_connected
+from design.policies import policy_by_role
 from design.precision import BINARY, precision
 from design.pruning import PruningPlan
+from design.task import find_task
+from design.zoo import find_network
 
 MIB = 2**20
 NOTHING_ELSE = CountOptions(batch_norm_floats=0, scales=False, biases=False)
@@ -75,24 +77,7 @@ def test_scales_only_under_16_bits() -> None:
 
 
 def _binarynet() -> Design:
-    """The network of Courbariaux et al. (arXiv 1602.02830) for CIFAR-10."""
-    layers: list[Layer] = []
-    before, shape = "input", (3, 32, 32)
-    for stage, filters in enumerate((128, 256, 512)):
-        for index in range(2):
-            role = Role.STEM if stage + index == 0 else Role.BODY
-            layers.append(conv(f"conv{stage}{index}", before, shape, filters, role=role))
-            before, shape = layers[-1].name, layers[-1].out_shape
-        layers.append(pool(f"pool{stage}", before, shape, kernel=2, stride=2))
-        before, shape = layers[-1].name, layers[-1].out_shape
-    layers.append(flatten("flat", before, shape))
-    before, features = "flat", 8192
-    for name, outputs in (("fc1", 1024), ("fc2", 1024), ("fc3", 10)):
-        role = Role.CLASSIFIER if outputs == 10 else Role.BODY
-        layers.append(fully_connected(name, before, features, outputs, bias=False, batch_norm=True, role=role))
-        before, features = name, outputs
-    architecture = Architecture(name="BinaryNet", input_shape=(3, 32, 32), layers=tuple(layers))
-    return Design(architecture=architecture, policy=full_precision(architecture))
+    return find_network("binarynet").design(find_task("cifar10"))
 
 
 def test_training_memory_of_binarynet() -> None:
