@@ -79,5 +79,6 @@ class Fused(torch.autograd.Function):
         """Gradients of the arguments."""
         real, weight, gain = ctx.saved_tensors
         run = Backward(ctx, grads[0], real, weight, gain)
+        ctx.kept = None  # the node may live on with the loss
         dx, dw = run.gradients(wanted=ctx.needs_input_grad[0])
         return dx, dw, run.shift_gradient, None, None, None, None, None

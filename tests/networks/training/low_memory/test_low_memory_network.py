@@ -17,8 +17,9 @@ from networks.build import build
 from networks.training.errors import InvalidOptions
 from networks.training.fit import fit
 from networks.training.low_memory.chain import Reading
-from networks.training.low_memory.network import LowMemoryNetwork, to_low_memory, to_standard
+from networks.training.low_memory.network import to_low_memory, to_standard
 from networks.training.low_memory.options import LOW_MEMORY, NOTHING_APPROXIMATED, NormKind
+from networks.training.low_memory.planes import Plane
 from networks.training.options import FitOptions
 from tests.networks.training.low_memory.small import (
     CLIPPED,
@@ -149,18 +150,58 @@ def test_chunks_do_not_change_the_step() -> None:
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
 
 
+def _held(loss: torch.Tensor, parameters: set[int]) -> int:
+    """Bytes that the graph of a loss keeps for the way back, parameters left out."""
+    found: dict[int, int] = {}
+
+    def keep(value: object) -> None:
+        if isinstance(value, Plane):
+            value = value.data
+        if isinstance(value, torch.Tensor) and value.data_ptr() not in parameters:
+            found[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+
+    waiting, seen = [loss.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        waiting += [before for before, _ in node.next_functions]
+        for name in dir(node):
+            if name.startswith("_saved_"):
+                keep(getattr(node, name))
+        for value in getattr(node, "saved_tensors", ()):
+            keep(value)
+        if hasattr(node, "kept"):
+            for value in vars(node.kept).values():
+                keep(value)
+    return sum(found.values())
+
+
 def test_what_is_held_is_bits() -> None:
-    """Bytes kept for the way back: at most 3 bits for each sign, against 8 bytes and more."""
+    """Three bits for each sign and a little for each channel, against more than eight bytes."""
+    standard, low = small_network(), to_low_memory(small_network())
+    number = 50
+    held = [
+        _held(_loss(one, pictures(number)), {value.data_ptr() for value in one.parameters()}) for one in (standard, low)
+    ]
+    layers = [block.unit.step.layer for block in low.blocks()]
+    elements = number * sum(layer.out_elements for layer in layers)
+    picture_bytes = 4 * number * 64
+    assert held[0] > 8 * elements
+    assert held[1] < 3 / 8 * elements + picture_bytes + 100 * sum(layer.out_channels for layer in layers)
+    assert held[0] > 10 * held[1]
+
+
+def test_what_was_held_is_gone_behind_the_way_back() -> None:
     low = to_low_memory(small_network())
-    held: dict[int, int] = {}
-
-    def seen(value: torch.Tensor) -> torch.Tensor:
-        held[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
-        return value
-
-    with torch.autograd.graph.saved_tensors_hooks(seen, lambda value: value):
-        low(pictures(20))
-    elements = 20 * sum(block.unit.step.layer.out_elements for block in low.blocks())
-    parameters = sum(value.numel() * value.element_size() for value in low.parameters())
-    assert isinstance(low, LowMemoryNetwork)
-    assert sum(held.values()) - parameters < 3 / 8 * elements + 20 * 64 * 4 + 10_000
+    loss = _loss(low, pictures())
+    loss.backward()  # type: ignore[no-untyped-call]
+    node, kept = [loss.grad_fn], []
+    while node:
+        own = node.pop()
+        if own is not None:
+            node += [before for before, _ in own.next_functions]
+            kept += [own.kept] if hasattr(own, "kept") else []
+    assert len(kept) == len(low.blocks())
+    assert all(one is None for one in kept)
