@@ -1,4 +1,4 @@
-"""The command line: `bespoke design | predict | memory | measure | proxies | devices | serve | ...`, on one library."""
+"""The command line: `bespoke design | predict | prune | memory | measure | proxies | devices | ...`, on one library."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from service.jobs.commands import app as jobs_app
 from service.keys.commands import app as keys_app
 from service.measured_files import adaptation_from
 from service.problems import Refusal
+from service.pruning.commands import prune
 from service.tables import answer_view, device_table, device_view, prediction_view
 from service.terminal import show, show_json
 from service.worker.commands import HIDDEN, migrate, worker
@@ -191,6 +192,7 @@ def predict(
 
 app.command()(measure)
 app.command()(memory)
+app.command()(prune)
 app.command(hidden=HIDDEN)(worker)
 app.command()(migrate)
 app.add_typer(keys_app, name="keys")

@@ -138,8 +138,8 @@ def load_subject(address: str, task: str | None, input_shape: str | None, bits: 
         target = find_task(task or DEFAULT_TASK)
         return Subject(design=load_design(address, target), task=target)
     path = Path(address)
-    hint = None if input_shape is None else _sides(input_shape)
-    traced = trace_onnx(_content(path), name=path.stem, input_shape=hint).at_bits(bits)
+    hint = None if input_shape is None else sides_of(input_shape)
+    traced = trace_onnx(read_model(path), name=path.stem, input_shape=hint).at_bits(bits)
     target_of_model = None if task is None else find_task(task)
     if target_of_model is not None:
         found = (traced.architecture.input_shape, traced.architecture.layers[-1].out_channels)
@@ -153,13 +153,23 @@ def load_subject(address: str, task: str | None, input_shape: str | None, bits: 
     return Subject(design=traced.design, task=target_of_model, notes=traced.notes)
 
 
-def _sides(text: str) -> tuple[int, ...]:
+def sides_of(text: str) -> tuple[int, ...]:
+    """The dimensions in CxHxW.
+
+    Raises:
+        InvalidDocument: Written otherwise.
+    """
     if re.fullmatch(r"[0-9]{1,8}(x[0-9]{1,8}){0,3}", text) is None:
         raise InvalidDocument("--input-shape must be CxHxW, for example 3x224x224", repr(text))
     return tuple(int(side) for side in text.split("x"))
 
 
-def _content(path: Path) -> bytes:
+def read_model(path: Path) -> bytes:
+    """The content of a model file.
+
+    Raises:
+        InvalidDocument: Not there, or too large.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_MODEL_BYTES:

@@ -31,6 +31,11 @@ class OnnxSource:
         self._model.ParseFromString(content)
         self._stored = {tensor.name: tensor for tensor in self._model.graph.initializer}
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Text that travels with the file."""
+        return {entry.key: entry.value for entry in self._model.metadata_props}
+
     def stored(self, name: str) -> Array | None:
         """See Source."""
         tensor = self._stored.get(name)

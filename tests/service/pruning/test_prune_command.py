@@ -1,0 +1,167 @@
+"""`bespoke prune`: a user's model becomes smaller, keeps its limit, and nothing is claimed that was not counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from design.design import Design
+from networks.adoption.module_source import adopt_module
+from networks.adoption.onnx_source import adopt_onnx
+from networks.export.onnx_model import export_onnx
+from networks.export.renamed import renamed
+from networks.export.trained import load_trained, save_trained
+from networks.runtime.session import logits, open_session
+from service import cli
+from tests.networks.adoption.user_modules import OptionA, Plain, trained
+from tests.networks.tracing.small_models import content, node
+
+Type = Callable[..., tuple[int, str, str]]
+SHAPE = (3, 8, 8)
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Type:
+    """Run `bespoke prune ARGUMENTS`: exit status, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["bespoke", "prune", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's file, with names of its own."""
+    path = tmp_path_factory.mktemp("user") / "model.onnx"
+    exported = export_onnx(adopt_module(trained(Plain()), SHAPE).network)
+    renamed(exported, input_name="picture", output_name="scores").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures as the model reads them, with labels."""
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("pictures") / "pictures.npz"
+    np.savez(path, images=random.normal(size=(24, *SHAPE)).astype(np.float32), labels=random.integers(0, 5, 24))
+    return path
+
+
+def _counted(path: Path) -> int:
+    weights = [tensor for tensor in onnx.load(path).graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
+    return int(sum(np.prod(tensor.dims) for tensor in weights))
+
+
+def test_without_pictures_weights_decide_and_accuracy_is_not_claimed(typed: Type, model: Path, tmp_path: Path) -> None:
+    before, out = model.read_bytes(), tmp_path / "small.onnx"
+    status, shown, _ = typed(str(model), "--out", str(out), "--parameters", "1500")
+    assert status == 0
+    assert "no pictures were given" in shown
+    assert "Accuracy is not known" in shown
+    assert model.read_bytes() == before
+    document = json.loads(out.with_suffix(".json").read_text())
+    assert document["score"] == "l1"
+    assert "accuracy" not in document["after"]
+    assert not document["bounds"]
+    assert document["limit"]["reached"] == document["after"]["parameters"] <= 1500
+    assert document["before"]["parameters"] > 1500
+    assert _counted(out) < _counted(model)
+    session = open_session(out)
+    assert [session.get_inputs()[0].name, session.get_outputs()[0].name] == ["picture", "scores"]
+    assert logits(session, np.zeros((3, *SHAPE), np.float32)).shape == (3, 5)
+    assert Design.model_validate(document["design"]).plan.kept
+    assert adopt_onnx(out.read_bytes()).design.architecture.layers[0].out_channels < 8
+
+
+def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, pictures: Path, tmp_path: Path) -> None:
+    out, device = tmp_path / "small.onnx", "raspberry-pi-4"
+    status, shown, _ = typed(
+        str(model), "--out", str(out), "--macs", "20000", "--device", device, "--data", str(pictures), "--json"
+    )
+    assert status == 0
+    document = json.loads(shown)
+    assert json.loads(out.with_suffix(".json").read_text()) == document
+    assert document["score"] == "sensitivity"
+    assert document["pictures"] == document["accuracy_pictures"] == 12
+    assert 0 <= document["after"]["accuracy"] <= 1
+    assert document["after"]["macs"] <= 20000 < document["before"]["macs"]
+    assert document["bounds"]
+    for side in ("before", "after"):
+        own = document[side]["predicted"]["latency_ms"]
+        assert own["interval"]["low"] < own["value"] < own["interval"]["high"]
+
+
+def test_a_predicted_limit_is_kept_at_its_risk(typed: Type, model: Path, tmp_path: Path) -> None:
+    out, device = tmp_path / "small.onnx", "arduino-nano-33-ble"
+    options = ("--device", device, "--json")
+    _, shown, _ = typed(str(model), "--out", str(out), "--parameters", "1e9", *options)
+    latency = json.loads(shown)["before"]["predicted"]["latency_ms"]["value"]
+    status, shown, _ = typed(str(model), "--out", str(out), "--latency-ms", f"{latency:.6g}", *options)
+    assert status == 0
+    document = json.loads(shown)
+    assert document["limit"]["reached"] <= latency
+    assert document["after"]["predicted"]["latency_ms"]["value"] < document["limit"]["reached"]
+
+
+def test_a_design_with_its_trained_weights(typed: Type, tmp_path: Path) -> None:
+    found = adopt_module(trained(OptionA()), (3, 16, 16))
+    weights, design = tmp_path / "trained.safetensors", tmp_path / "design.json"
+    save_trained(found.network, found.design, weights, task="own", seed=0)
+    design.write_text(found.design.model_dump_json())
+    out, left = tmp_path / "small.onnx", tmp_path / "left.safetensors"
+    options = ("--out", str(out), "--weights", str(weights), "--weights-out", str(left))
+    status, _, said = typed(str(design), *options, "--bytes", "60000")
+    assert (status, said) == (0, "")
+    document = json.loads(out.with_suffix(".json").read_text())
+    network, _ = load_trained(left, Design.model_validate(document["design"]))
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        assert np.allclose(logits(open_session(out), images.numpy()), network(images).numpy(), atol=1e-4)
+    assert document["after"]["model_bytes"] <= 60000
+
+
+def test_requests_that_cannot_be_met(typed: Type, model: Path, pictures: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "small.onnx")
+    (tmp_path / "damaged.onnx").write_bytes(b"\x08\x09")
+    (tmp_path / "noise.npz").write_bytes(b"PK none")
+    (tmp_path / "slopes.onnx").write_bytes(
+        content(
+            [node("PRelu", "x slope", "p"), node("GlobalAveragePool", "p", "y")],
+            {"slope": np.full((3, 1, 1), 0.1, np.float32)},
+        )
+    )
+    cases: list[tuple[tuple[str, ...], str]] = [
+        ((str(model), "--out", out), "exactly one limit"),
+        ((str(model), "--out", out, "--macs", "9", "--bytes", "9"), "exactly one limit"),
+        ((str(model), "--out", out, "--macs", "-1"), "above 0"),
+        ((str(model), "--out", out, "--latency-ms", "1"), "with a device"),
+        ((str(model), "--out", str(model), "--macs", "30000"), "must not be written over"),
+        ((str(model), "--out", str(pictures), "--macs", "9", "--data", str(pictures)), "must not be written over"),
+        ((str(model), "--out", str(tmp_path / "none" / "a.onnx"), "--macs", "30000"), "a folder that is there"),
+        ((str(model), "--out", str(tmp_path / "a.json"), "--macs", "30000"), "end in .onnx"),
+        ((str(model), "--out", out, "--macs", "3"), "one filter left everywhere"),
+        ((str(model), "--out", out, "--macs", "30000", "--mean", "0.5"), "must both name 3 numbers"),
+        ((str(model), "--out", out, "--macs", "30000", "--data", str(tmp_path / "noise.npz")), "readable .npz"),
+        ((str(tmp_path / "damaged.onnx"), "--out", out, "--macs", "9"), "must be an ONNX file"),
+        ((str(tmp_path / "missing.onnx"), "--out", out, "--macs", "9"), "readable file"),
+        ((str(tmp_path / "slopes.onnx"), "--out", out, "--macs", "9"), "must not store values beside"),
+        (("resnet20", "--out", out, "--macs", "9"), "--weights FILE"),
+        ((str(model), "--out", out, "--macs", "9", "--weights", out + "x"), "in the file"),
+    ]
+    for arguments, says in cases:
+        status, _, said = typed(*arguments)
+        assert status == 2, arguments
+        assert says in said, (arguments, said)
+        assert len(said.splitlines()) == 1
+    assert not Path(out).exists()
