@@ -39,6 +39,7 @@ from predictors.condensed_space import CondensedSpace
 from predictors.descriptor import describe
 from predictors.fit_known_space import fit_known_space
 from predictors.measurement import Measurements
+from predictors.predict import Predictions
 from predictors.tables import profile_of_row, read_table
 
 SPACE, TASK, ACCURACY_ROW = "nasbench201", "cifar100", "cifar100"
@@ -100,9 +101,8 @@ class KnownTrials(Trials):
         )
         self.truth = truth
 
-    def judge(self, designs: EncodedDesigns) -> Scores:
-        """See Trials."""
-        super().judge(designs)
+    def _scored(self, designs: EncodedDesigns, predictions: Predictions) -> Scores:
+        super()._scored(designs, predictions)
         assert designs.genotypes is not None
         cells = NasBench201Space.cell_numbers(designs.genotypes[:, :6])
         accuracy = self.truth.accuracy[self.truth.row_of_cell[cells]] / 100

@@ -1,7 +1,8 @@
 """Exact enumeration: every network of a space under every uniform precision that the device runs.
 
 For spaces with few enough networks and no filters to prune, such as the 15,625 cells of NAS-Bench-201. Mixed
-precisions are reached from the best of them by climbing, as everywhere.
+precisions are reached from the best of them by climbing, as everywhere. One pass of array code prices every network on
+a device; it depends on no limit and is remembered, so that further requests to the device only compare numbers.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from design.encoding import EncodedDesigns, IntArray
 from design.space import GeneKind, Space
 from design.task import Task
 from optimizer.objective import Scores
+from optimizer.search import climb
 from optimizer.starts import levels
 from optimizer.trials import Trials
 
 MOST_NETWORKS = 20_000
 PROPOSALS = 64
+IMPROVEMENTS = 2
+"""Steps climbed from the best uniform design."""
 CACHED_FAMILIES = 16
 """A family is all networks under one policy: 15,625 cells take about 12 MB."""
 
@@ -28,17 +32,27 @@ class ExactSearch:
 
     approach = "exact enumeration"
 
+    def improve(self, trials: Trials) -> None:
+        """Climb from the best uniform design to mixed precisions, where the device has several."""
+        genes = trials.space.genes(trials.task)
+        free = (len(allowed) > 1 for gene, allowed in zip(genes, trials.mask.choices, strict=True) if gene.precisions)
+        if any(free):
+            climb(trials, trials.best(), trials.objective, IMPROVEMENTS)
+
+    def around(self, trials: Trials) -> None:
+        """Nothing: every network was scored, the front is among them."""
+
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the best designs, best first; the seed has no effect."""
         del seed
         policies = levels(trials.space.genes(trials.task), trials.mask).policies
         trials.starts = Scores.joined(
             [
-                trials.judge(family(trials.space, trials.task, tuple(policy)))  # type: ignore[arg-type]  # by identity
+                trials.judge_family(family(trials.space, trials.task, tuple(policy)))  # type: ignore[arg-type]  # by identity
                 for policy in policies.tolist()
             ]
         )
-        return trials.starts.genotypes[trials.objective.order(trials.starts)[:PROPOSALS]]
+        return trials.starts.genotypes[trials.objective.first(trials.starts, PROPOSALS)]
 
 
 def suits(space: Space, task: Task) -> bool:

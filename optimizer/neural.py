@@ -17,6 +17,7 @@ from design.encoding import IntArray
 from design.space import Space
 from design.task import Task
 from optimizer.ask import Ask, ask_of, excess, utility
+from optimizer.exact import ExactSearch, suits
 from optimizer.gene_code import gene_code
 from optimizer.generator import Places
 from optimizer.neural_weights import NeuralWeights, neural_weights
@@ -155,14 +156,15 @@ def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:
 def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
     """Let the networks propose designs and polish what looks best; whether the best keeps every limit.
 
-    Without a network for each of the spaces nothing is proposed: a space must not lose for want of one.
+    A space small enough to be priced whole has no need of a network. Without one for each of the others nothing is
+    proposed: a space must not lose for want of it.
 
     Args:
         searches: One for each space; designs that are scored stay in them.
         with_front: Also score designs around the best one, for people to see what it trades.
     """
-    known = [neural_weights(trials.space, trials.task) for trials in searches]  # type: ignore[arg-type]  # by identity
-    networks = [NeuralSearch(weights) for weights in known if weights is not None]
+    proposers = [_proposer(trials.space, trials.task) for trials in searches]
+    networks = [own for own in proposers if own is not None]
     if len(networks) < len(searches):
         return False
     for trials, network in zip(searches, networks, strict=True):
@@ -174,3 +176,11 @@ def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
         winner = best_first(searches)[0]
         networks[searches.index(winner)].around(winner)
     return searches[0].objective.feasible(best_first(searches)[0].best())
+
+
+def _proposer(space: Space, task: Task) -> NeuralSearch | ExactSearch | None:
+    """What proposes designs of a space; None where no network was fitted."""
+    if suits(space, task):
+        return ExactSearch()
+    weights = neural_weights(space, task)  # type: ignore[arg-type]  # by identity
+    return None if weights is None else NeuralSearch(weights)

@@ -182,9 +182,23 @@ class Objective:
         """Indices of all designs, best first; equal ones keep their order."""
         return np.lexsort((-self.utility(scores), self.violation(scores)))
 
+    def first(self, scores: Scores, count: int) -> IntArray:
+        """The first `count` of `order`, without sorting what comes behind them."""
+        violation, utility = self.violation(scores), self.utility(scores)
+        if count >= len(scores):
+            return np.lexsort((-utility, violation))
+        edge = np.partition(violation, count - 1)[count - 1]
+        near = np.flatnonzero(violation <= edge)
+        if len(near) > count:
+            tied = near[violation[near] == edge]
+            room = count - (len(near) - len(tied))
+            least = np.partition(utility[tied], len(tied) - room)[len(tied) - room]
+            near = near[(violation[near] < edge) | (utility[near] >= least)]
+        return np.asarray(near[np.lexsort((-utility[near], violation[near]))][:count])
+
     def best(self, scores: Scores) -> Scores:
         """The first in order (N = 1)."""
-        return scores.take(self.order(scores)[:1])
+        return scores.take(self.first(scores, 1))
 
     def rank(self, score: Scores) -> tuple[float, float]:
         """What orders a design (N = 1) among those of other spaces, least first."""

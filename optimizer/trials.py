@@ -6,11 +6,12 @@ import numpy as np
 
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
+from optimizer.family_predictions import FAMILIES
 from optimizer.objective import Objective, Scores
 from optimizer.problem import Problem
 from optimizer.repair import Mask
 from predictors.descriptor import Descriptor
-from predictors.predict import predict
+from predictors.predict import Predictions, predict
 
 
 class Trials:
@@ -55,10 +56,20 @@ class Trials:
 
     def judge(self, designs: EncodedDesigns) -> Scores:
         """Scores of N encoded designs of this space, which the device must be able to run."""
-        assert designs.genotypes is not None
         predictions = predict(
             designs, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
         )
+        return self._scored(designs, predictions)
+
+    def judge_family(self, family: EncodedDesigns) -> Scores:
+        """The same of a whole family, whose predictions are remembered for further requests to the device."""
+        predictions = FAMILIES.of(
+            family, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
+        )
+        return self._scored(family, predictions)
+
+    def _scored(self, designs: EncodedDesigns, predictions: Predictions) -> Scores:
+        assert designs.genotypes is not None
         self._parts.append(Scores.of(designs.genotypes, predictions, self.risk))
         return self._parts[-1]
 

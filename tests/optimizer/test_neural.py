@@ -57,7 +57,7 @@ def test_little_is_lost_against_a_genetic_search_of_more_predictions() -> None:
 
 
 def test_all_spaces_compete_and_the_answer_says_how_it_was_found() -> None:
-    problem = replace(ask("raspberry-pi-4", latency_ms=20), method="network")
+    problem = replace(ask("raspberry-pi-4", "resnet", "vgg", "mobilenet", latency_ms=20), method="network")
     answer = optimize(problem)
     assert (answer.feasible, answer.approach, answer.optimizer_version) == (True, NeuralSearch.approach, NEURAL_VERSION)
     assert answer == optimize(problem)

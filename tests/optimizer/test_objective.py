@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log
 
 import numpy as np
 import pytest
 
-from design.constraints import Constraints, Preferences
+from design.constraints import Constraints, LimitName, Preferences
 from design.device import DeviceKind, DeviceProfile
 from design.task import find_task
 from optimizer.objective import BROKEN, EXPONENT, LEAST_ERROR, LEAST_WEIGHT, LIMITS, Objective, Scores
@@ -129,3 +130,12 @@ def test_where_limits_are_checked_with_less_a_safer_design_wins_unless_it_costs_
     dear = replace(scores((0.80, 9.9), (0.698, 8.0)), doubt=np.full(2, 0.05))
     assert objective.order(dear).tolist() == [0, 1]
     assert not Objective(limits={}).breach(doubtful).any()
+
+
+@pytest.mark.parametrize("limits", [{}, {"latency_ms": 4.0}, {"latency_ms": 0.1, "min_accuracy": 0.7}])
+def test_the_first_in_order_need_no_whole_order(limits: Mapping[LimitName, float]) -> None:
+    rng = np.random.default_rng(0)
+    many = scores(*zip(rng.choice(8, 300) / 10 + 0.1, 1.0 + rng.choice(12, 300), strict=True))
+    objective = Objective(limits=limits)
+    for count in (1, 2, 7, 64, 299, 300, 400):
+        assert objective.first(many, count).tolist() == objective.order(many)[:count].tolist()
