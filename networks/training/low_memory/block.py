@@ -20,12 +20,13 @@ class Block(nn.Module):
         unit: Of the layer with weights.
         norm: Its norm, or that behind its pool.
         chain: What is computed.
+        cut_behind: The unit's activation stands behind the norm: it is no part of the chain.
     """
 
-    def __init__(self, unit: Unit, norm: Norm, chain: Chain) -> None:
+    def __init__(self, unit: Unit, norm: Norm, chain: Chain, *, cut_behind: bool = False) -> None:
         super().__init__()
         self._parts = (unit, norm)  # in a tuple: they are modules of the network already
-        self.chain = chain
+        self.chain, self.cut_behind = chain, cut_behind
 
     @property
     def unit(self) -> Unit:
@@ -58,6 +59,8 @@ class Block(nn.Module):
         if chain.signs_out:
             assert outcome.plane is not None
             return Signs(found, outcome.plane)
+        if self.cut_behind and self.unit.activation is not None:
+            found = self.unit.activation(found)
         return found if self.unit.sum is None else self.unit.sum(found, beside)
 
     @torch.no_grad()

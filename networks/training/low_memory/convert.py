@@ -25,6 +25,8 @@ class Place:
         output: Of the last layer in it: itself or its pool.
         reads: The tensor it reads.
         beside: The tensor added behind it, or None.
+        cut_behind: Negative values are cut off behind the norm, not in front of it.
+        binary: It reads signs.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Place:
     beside: str | None
     unit: Unit
     norm: Norm
+    cut_behind: bool
     binary: bool
 
 
@@ -48,7 +51,7 @@ def find_places(network: Network) -> dict[str, Place]:
     return {
         name: place
         for name, place in found.items()
-        if place.binary or (place.beside is None and _signs_alone(network, place.output, readers, binary))
+        if place.binary or (_alone(place) and _signs_alone(network, place.output, readers, binary))
     }
 
 
@@ -70,7 +73,7 @@ def _place(network: Network, unit: Unit, readers: dict[str, list[str]]) -> Place
     linear = isinstance(layer, PositionwiseLinear)
     if unit.input_norm is not None or (linear and step.layer.in_shape[1:] != (1, 1)):
         return None
-    if not isinstance(unit.activation, nn.ReLU | None) or (unit.activation is not None and not _cut_first(unit)):
+    if not isinstance(unit.activation, nn.ReLU | None):
         return None
     weights, reading = layer.weight_quantizer, layer.activation_quantizer
     if isinstance(weights, BinaryWeights) and weights.gradient is not ScaleGradient.STRAIGHT:
@@ -94,13 +97,14 @@ def _place(network: Network, unit: Unit, readers: dict[str, list[str]]) -> Place
         beside=step.beside,
         unit=unit,
         norm=norm,
+        cut_behind=unit.activation is not None and unit.norm is not None and not step.norm_last,
         binary=binary,
     )
 
 
-def _cut_first(unit: Unit) -> bool:
-    """Whether the activation stands in front of the norm."""
-    return unit.step.norm_last or unit.norm is None
+def _alone(place: Place) -> bool:
+    """Whether the norm is the last in the chain."""
+    return place.beside is None and not place.cut_behind
 
 
 def _is_small_pool(unit: Unit) -> bool:
@@ -132,7 +136,7 @@ def make_blocks(network: Network, options: LowMemoryOptions) -> dict[str, tuple[
     handing = {
         place.output
         for place in places.values()
-        if place.beside is None and _signs_alone(network, place.output, readers, binary)
+        if _alone(place) and _signs_alone(network, place.output, readers, binary)
     }
     found = {}
     for name, place in places.items():
@@ -147,12 +151,12 @@ def make_blocks(network: Network, options: LowMemoryOptions) -> dict[str, tuple[
             binary_weights=isinstance(layer.weight_quantizer, BinaryWeights),
             linear=isinstance(layer, PositionwiseLinear),
             pool=place.output != name,
-            relu=place.unit.activation is not None,
+            relu=place.unit.activation is not None and not place.cut_behind,
             eps=place.norm.eps,
             options=options,
             **geometry(layer),  # type: ignore[arg-type]
         )
-        found[name] = (place, Block(place.unit, place.norm, chain))
+        found[name] = (place, Block(place.unit, place.norm, chain, cut_behind=place.cut_behind))
     return found
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from design.architecture import INPUT
 from design.layer import Op
 from networks.network import Network
 from networks.training.errors import InvalidOptions
+from networks.training.low_memory.block import Block
 from networks.training.low_memory.chain import Signs
-from networks.training.low_memory.convert import make_blocks
+from networks.training.low_memory.convert import Place, make_blocks
 from networks.training.low_memory.options import LOW_MEMORY, LowMemoryOptions
 
 
@@ -60,12 +59,12 @@ class LowMemoryNetwork(nn.Module):
         self._program = self._steps(network, {name: place for name, (place, _) in found.items()})
         self.train(network.training)
 
-    def blocks(self) -> list[Any]:
-        """All blocks."""
-        return list(self._blocks.children())
+    def blocks(self) -> list[Block]:
+        """All blocks, in the order in which they run."""
+        return [block for block in self._blocks.children() if isinstance(block, Block)]
 
-    def _steps(self, network: Network, places: dict[str, Any]) -> list[tuple[str, str, tuple[str, ...], str]]:
-        """Kind, layer, what is read, what is written, in order; with what dies being found when it runs."""
+    def _steps(self, network: Network, places: dict[str, Place]) -> list[tuple[str, str, tuple[str, ...], str]]:
+        """Kind, layer, what is read and what is written, in order."""
         pools = {place.output for place in places.values() if place.output != place.name}
         found = []
         for unit in network.units():

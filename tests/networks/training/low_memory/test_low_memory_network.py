@@ -14,6 +14,7 @@ from design.precision import BINARY, precision
 from design.task import find_task
 from design.zoo import find_network
 from networks.build import build
+from networks.packing import pack, unpack
 from networks.training.errors import InvalidOptions
 from networks.training.fit import fit
 from networks.training.low_memory.chain import Reading
@@ -38,7 +39,7 @@ SHORT = replace(FIT, epochs=2, warmup_epochs=0.0)
 
 
 def _edges_full(name: str) -> Design:
-    design = find_network(name).design(find_task("cifar10"))
+    design = find_network(name).design(find_task("digits"))
     policy = policy_by_role(design.architecture, body=BINARY, edge=precision(32), shortcut=precision(32))
     return Design(architecture=design.architecture, policy=policy)
 
@@ -51,7 +52,7 @@ def _loss(module: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("name", ["resnet20", "vgg_small"])
 def test_nothing_approximated_is_the_network_itself(name: str) -> None:
     """Loss of a batch, running statistics and outputs afterwards; a pool or cut-off of equal sums may break ties."""
-    images = pictures(6, find_task("cifar10")).double()
+    images = pictures(7).double()
     standard = shifted(build(_edges_full(name), options=CLIPPED)).double()
     low = to_low_memory(shifted(build(_edges_full(name), options=CLIPPED)).double(), NOTHING_APPROXIMATED)
     assert _loss(low, images).item() == pytest.approx(_loss(standard, images).item(), rel=1e-9)
@@ -80,6 +81,15 @@ def test_every_layer_of_binarynet_is_a_chain_of_bits() -> None:
     assert [chain.reading for chain in chains] == [Reading.REAL] + [Reading.SIGNS] * 8
     assert [chain.signs_out for chain in chains] == [True] * 8 + [False]
     assert [chain.pool for chain in chains] == [False, True, False, True, False, True, False, False, False]
+
+
+def test_a_cut_behind_the_norm_is_no_part_of_the_chain() -> None:
+    """The last convolution of VGG-small, which numbers are read of."""
+    low = to_low_memory(build(_edges_full("vgg_small"), options=CLIPPED))
+    last = low.blocks()[-1]
+    assert last.unit.step.layer.name == "stage3.conv2"
+    assert (last.cut_behind, last.chain.relu, last.chain.signs_out) == (True, False, False)
+    assert all(block.chain.relu and block.chain.signs_out for block in low.blocks()[:-1])
 
 
 def test_layers_that_are_not_binary_stay() -> None:
@@ -137,6 +147,18 @@ def test_standard_again_has_the_same_outputs() -> None:
         after = network(images)
     assert all(value.dtype is torch.float32 for value in network.parameters())
     torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-4)
+
+
+def test_what_was_trained_is_packed_as_any_network() -> None:
+    """Edges of 8 bits, binary layers between them."""
+    architecture = find_network("mlp").design(find_task("digits")).architecture
+    design = Design(architecture=architecture, policy=policy_by_role(architecture, body=BINARY, edge=precision(8)))
+    module = to_low_memory(build(design))
+    assert len(module.blocks()) == 4
+    fit(module, digits(100), SHORT)
+    network, images = to_standard(module).eval(), pictures()
+    with torch.no_grad():
+        torch.testing.assert_close(unpack(pack(network, design), design)(images), network(images))
 
 
 def test_chunks_do_not_change_the_step() -> None:
