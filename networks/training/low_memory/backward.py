@@ -13,7 +13,7 @@ from networks.training.low_memory.chain import Chain, Reading
 from networks.training.low_memory.kept import Kept, blocks, buffer
 from networks.training.low_memory.norm import Backward as NormBackward
 from networks.training.low_memory.norm import Sums
-from networks.training.low_memory.planes import as_rows, packed_rows
+from networks.training.low_memory.planes import as_rows, not_negative, packed_rows
 from networks.training.low_memory.pooling import spread
 
 GRADIENT_SCALE = 2.0**10
@@ -146,7 +146,7 @@ class Backward:
         if chain.binary_weights and chain.options.one_bit_gradients:
             last = self.weight.dim() == 4 and not self.weight.is_contiguous()  # channels, as `optim.flat` reads them
             rows = as_rows(total) if last else total.reshape(len(total), -1)
-            return packed_rows(~torch.signbit(rows))
+            return packed_rows(not_negative(rows))
         total = total.div_(GRADIENT_SCALE)
         if self.kept.scale is not None:
             total = total.div_(per_filter(self.kept.scale[filters], total)).mul_(latent.abs() <= 1)

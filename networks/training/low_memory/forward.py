@@ -10,7 +10,7 @@ from networks.quantizers.sign import signs
 from networks.training.low_memory.chain import Chain, Reading
 from networks.training.low_memory.kept import Kept, blocks, buffer
 from networks.training.low_memory.norm import Statistics, normalised, per_channel
-from networks.training.low_memory.planes import Plane, empty_plane, write
+from networks.training.low_memory.planes import Plane, empty_plane, less, not_negative, write
 from networks.training.low_memory.pooling import pooled
 
 
@@ -48,9 +48,9 @@ class Forward:
         assert self.kept.read is not None
         if self.chain.reading is Reading.VALUES:
             values = self.x[pictures]
-            write(self.kept.read, pictures.start, ~torch.signbit(values))
+            write(self.kept.read, pictures.start, not_negative(values))
             if self.kept.read_passing is not None:
-                write(self.kept.read_passing, pictures.start, values.abs() < 1)
+                write(self.kept.read_passing, pictures.start, less(values.abs(), 1))
             return signs(values.to(self.work))
         return self.kept.read.values(pictures.start, pictures.stop).to(self.work)
 
@@ -94,7 +94,7 @@ class Forward:
             if not self.chain.linear:
                 if kept.positive is None:
                     kept.positive = empty_plane(number, tuple(y.shape[1:]), y.device)
-                write(kept.positive, pictures.start, y > 0)
+                write(kept.positive, pictures.start, less(y.new_zeros(()), y))
         return y
 
     def output(self) -> Tensor:
@@ -105,7 +105,7 @@ class Forward:
         step = max(1, int(chain.options.chunk_mib * 2**20 / (self.work.itemsize * y[0].numel())))
         if chain.relu and chain.linear:
             kept.positive = empty_plane(len(y), shape, y.device)
-            write(kept.positive, 0, y > 0)
+            write(kept.positive, 0, less(y.new_zeros(()), y))
         chunks = [y[pictures] for pictures in blocks(len(y), step)]
         statistics = self.given or normalised(chunks, total / count, count, chain, kept.scale, self.work)
         kept.statistics = statistics
@@ -124,7 +124,7 @@ class Forward:
             if out is not None:
                 out[pictures] = x
             if kept.signs is not None:
-                write(kept.signs, pictures.start, ~torch.signbit(x))
+                write(kept.signs, pictures.start, not_negative(x))
             if keeps:
                 own = own.sub_(per_channel(statistics.mean)).div_(per_channel(statistics.deviation))
                 y[pictures] = own
@@ -132,7 +132,7 @@ class Forward:
                 x = x.abs_()
                 magnitude += x.sum((0, 2, 3))
             if kept.passing is not None:
-                write(kept.passing, pictures.start, x < 1)
+                write(kept.passing, pictures.start, less(x, 1))
         statistics.omega = magnitude / count / self.gain.abs().clamp_min(1e-6)
         kept.values = y if keeps else None
         return out if out is not None else y.new_zeros(()).expand(y.shape)

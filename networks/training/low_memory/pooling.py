@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from networks.training.low_memory.planes import less
+
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
@@ -16,8 +18,9 @@ def pooled(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     upper_left, upper_right, lower_left, lower_right = (_corner(x, *place) for place in _CORNERS)
     upper, lower = torch.maximum(upper_left, upper_right), torch.maximum(lower_left, lower_right)
-    below = lower > upper
-    right = torch.where(below, lower_right > lower_left, upper_right > upper_left)
+    below = less(upper, lower)
+    right, right_above = less(lower_left, lower_right), less(upper_left, upper_right)
+    right = right_above ^ (below & (right ^ right_above))  # of the row with the maximum
     return torch.maximum(upper, lower), right, below
 
 

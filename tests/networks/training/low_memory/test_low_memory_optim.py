@@ -8,7 +8,7 @@ from torch import nn, optim
 
 from networks.training.low_memory.optim import HalfAdam, HalfSgd, attenuated
 from networks.training.low_memory.options import Attenuation
-from networks.training.low_memory.planes import packed_rows, packed_rows_slow
+from networks.training.low_memory.planes import packed_rows
 
 STEPS = 20
 
@@ -105,8 +105,3 @@ def test_forgotten_gradients_do_not_step() -> None:
     before = weight.detach().clone()
     ours.step()
     assert torch.equal(weight.detach(), before)
-
-
-def test_bits_packed_fast_and_slowly() -> None:
-    rows = torch.rand(7, 45, generator=torch.Generator().manual_seed(0)) > 0.5
-    assert torch.equal(packed_rows(rows), packed_rows_slow(rows))
