@@ -91,8 +91,8 @@ class Eye:
         try:
             self.threshold = threshold_of(self.run.stepper)
         except InvalidOptions as error:
-            self.exact, self.refused = False, str(error)
-            return found
+            self.refused = str(error) if self.exact else self.refused
+            self.exact = False
         if self.exact:
             found = self._eigenvalue(found, before, allowance, forward_seconds)
         return found
