@@ -168,12 +168,14 @@ def test_readings_are_spaced_so_that_their_share_holds(cost: float, steps: int) 
 
 
 def test_a_watched_training_keeps_to_its_share() -> None:
-    """By its own clock, which is all that a busy machine allows; the room is for a first reading that comes dear."""
+    """By its own clock, whatever the machine does: readings but for the last fit into their share of the training."""
     monitor = Monitor()
-    fit(network(None), digits(None), replace(SHORT, epochs=8), watcher=monitor)
+    fit(network(None), digits(None), replace(SHORT, epochs=6), watcher=monitor)
     record = monitor.record()
-    assert record.readings
-    assert record.overhead < 0.15
+    seconds = [one.seconds for one in record.readings]
+    assert seconds
+    assert record.overhead > 0
+    assert len(seconds) == 1 or sum(seconds[:-1]) <= monitor.options.share * monitor.cadence.trained
 
 
 def test_without_anything_binary_there_are_no_signs() -> None:
