@@ -53,8 +53,18 @@ def save_trained(network: Network, design: Design, path: Path, *, task: str, see
     }
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     part = path.with_name(path.name + ".part")
-    part.write_bytes(save(state, metadata=metadata))
+    part.write_bytes(_in_order(save(state, metadata=metadata)))
     part.replace(path)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: the library writes them in an order that changes from run to run."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def read_note(path: Path) -> TrainedNote:

@@ -59,3 +59,20 @@ def test_attention_is_that_of_torch() -> None:
     tokens = x.flatten(2).transpose(1, 2)
     expected, _ = reference(tokens, tokens, tokens)
     torch.testing.assert_close(layer(x), expected.transpose(1, 2).reshape(x.shape))
+
+
+@pytest.mark.parametrize(("stride", "groups"), [((2, 2), 1), ((2, 1), 1), ((3, 3), 2)])
+def test_kernels_of_one_pixel_with_steps_are_those_of_torch(stride: tuple[int, int], groups: int) -> None:
+    """Values and gradients, channels last, with fewer channels than a vector has places."""
+    own = QuantizedConv2d(4, 6, (1, 1), stride=stride, groups=groups).double()
+    twin = torch.nn.Conv2d(4, 6, 1, stride=stride, groups=groups).double()
+    twin.load_state_dict(own.state_dict())
+    found = []
+    for module in (own, twin):
+        x = torch.randn(3, 4, 7, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        x = x.to(memory_format=torch.channels_last).requires_grad_()
+        (module(x) ** 2).sum().backward()
+        assert module.bias is not None
+        found.append((module(x), x.grad, module.weight.grad, module.bias.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)

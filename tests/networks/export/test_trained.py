@@ -36,6 +36,16 @@ def test_a_network_comes_back_with_its_options_and_logits(tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_equal_weights_make_equal_files(tmp_path: Path) -> None:
+    """The library writes metadata in an order that is drawn anew each time."""
+    design = _design(4)
+    network = worn(design)
+    for number in range(8):
+        save_trained(network, design, tmp_path / str(number), task="digits", seed=3)
+    assert len({(tmp_path / str(number)).read_bytes() for number in range(8)}) == 1
+    assert load_trained(tmp_path / "0", design)[1].seed == 3
+
+
 def test_files_of_other_designs_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     design, path = _design(4), tmp_path / "trained.safetensors"
     save_trained(worn(design), design, path, task="digits", seed=0)

@@ -37,11 +37,12 @@ class House:
     database: Database
     queue: Queue
     workers: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
+    program: str = "tests.service.worker.synthetic"
 
-    def add(self, **options: Any) -> str:
+    def add(self, subject: dict[str, Any] | None = None, **options: Any) -> str:
         """Store a job and enqueue it."""
         version = options.pop("version", VERSION)
-        subject = {"subject_name": "a design", "dataset": {"name": "digits"}}
+        subject = subject or {"subject_name": "a design", "dataset": {"name": "digits"}}
         with self.database.writing() as session:
             row = repository.add(
                 session, design_id="dsn_1", dataset="digits", queue="cpu", priority=1, options=options, subject=subject
@@ -52,7 +53,7 @@ class House:
     def start(self, slot: int = 0, *, version: str = VERSION, **settings: Any) -> subprocess.Popen[str]:
         """Start a worker in a slot of its own."""
         stated = json.loads(self.settings.model_dump_json()) | settings
-        program = [sys.executable, "-m", "tests.service.worker.synthetic", json.dumps(stated), str(slot), version]
+        program = [sys.executable, "-m", self.program, json.dumps(stated), str(slot), version]
         log = (self.settings.data_folder / f"worker-{slot}.log").open("a")
         with log:
             worker = subprocess.Popen(program, cwd=ROOT, stdout=log, stderr=log, text=True)
