@@ -102,8 +102,8 @@ class QuantizedConv2d(Quantized, nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W of the output.
 
-        Kernels of 1 x 1 with steps are given only what they read: with few channels, channels last and AVX2, oneDNN 3.12
-        writes beyond its memory in the backward pass of such convolutions.
+        Kernels of 1 x 1 with steps are given only what they read: with few channels, channels last and AVX2, oneDNN
+        3.12 writes beyond its memory in the backward pass of such convolutions.
         """
         read, weight = self.quantized_input(x), self.quantized_weight()
         if self.kernel_size == (1, 1) and self.padding == (0, 0) and self.stride != (1, 1):

@@ -65,6 +65,11 @@ class Draw:
     flipped: Tensor
     hole: Tensor
 
+    def part(self, number: int, of: int) -> Draw:
+        """Those of every `of`-th picture, from `number` on."""
+        one = slice(number, None, of)
+        return Draw(top=self.top[one], left=self.left[one], flipped=self.flipped[one], hole=self.hole[one])
+
 
 def draw(augmentation: Augmentation, number: int, side: tuple[int, int], generator: torch.Generator) -> Draw:
     """Choices for `number` pictures of height x width `side`."""

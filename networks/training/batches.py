@@ -113,12 +113,19 @@ class Batches:
         for chosen in torch.split(torch.arange(self._number), self.batch_size):
             yield self._gathered(chosen, middle.expand(len(chosen), *self._side))
 
-    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Whole batches in random order, augmented: B x C x H x W normalised (channels last), and B labels."""
+    def shuffled(self, seed: int, epoch: int, *, share: tuple[int, int] = (0, 1)) -> Iterator[tuple[Tensor, Tensor]]:
+        """Whole batches in random order, augmented: B x C x H x W normalised (channels last), and B labels.
+
+        Args:
+            seed: Of the training.
+            epoch: From 0.
+            share: Which of how many even parts of each batch is given; all parts are drawn alike.
+        """
         generator = generator_for(seed, epoch)
         order = torch.randperm(self._number, generator=generator)
-        for chosen in torch.split(order[: self.full * self.batch_size], self.batch_size):
-            drawn = draw(self.augmentation, len(chosen), self._side, generator)
+        for whole in torch.split(order[: self.full * self.batch_size], self.batch_size):
+            drawn = draw(self.augmentation, len(whole), self._side, generator).part(*share)
+            chosen = whole[share[0] :: share[1]]
             images, labels = self._gathered(chosen, source_pixels(drawn, self._side, self.augmentation.padding))
             if self.augmentation.cutout:
                 images *= outside_hole(drawn, self._side, self.augmentation.cutout).to(self._device)

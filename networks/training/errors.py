@@ -31,3 +31,7 @@ class TrainingStopped(Exception):
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
         super().__init__(f"stopped after {epochs} whole epochs")
+
+
+class RankFailed(BespokeError):
+    """One of several processes that train together failed."""

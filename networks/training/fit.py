@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -24,8 +23,10 @@ from networks.training.identity import identity
 from networks.training.objective import objective, teach
 from networks.training.options import FitOptions
 from networks.training.progress import Epoch, Fitted, Progress
+from networks.training.ranks import ALONE, Ranks
 from networks.training.schedule import learning_rate
 from networks.training.stepping import make_optim
+from networks.training.totals import Totals
 from networks.training.watcher import Watched, Watcher
 
 REPORTS_PER_EPOCH = 20
@@ -42,6 +43,7 @@ def fit(
     progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     watcher: Watcher | None = None,
+    ranks: Ranks = ALONE,
 ) -> Fitted:
     """Train a network; it is left with the weights of its best epoch on the validation part, in evaluation mode.
 
@@ -57,6 +59,7 @@ def fit(
         progress: Told about twenty times an epoch.
         should_stop: Asked before every step.
         watcher: Looks at steps without changing anything, as `networks.training.monitor.monitor.Monitor` does.
+        ranks: This process among those that train the network together; the first one writes the checkpoint.
 
     Returns:
         The curves and which epoch was best.
@@ -74,30 +77,14 @@ def fit(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(options.seed)
-        run = _Run(module, data, options, teacher, device)
+        run = _Run(module, data, options, teacher, device, ranks)
         run.resume(checkpoint)
         run.watch(watcher)
         while len(run.epochs) < options.epochs:
             run.epoch(progress, should_stop)
-            if checkpoint is not None:
+            if checkpoint is not None and ranks.leads:
                 run.checkpoint().save(checkpoint)
     return run.finish()
-
-
-@dataclass(kw_only=True)
-class _Totals:
-    """Sums over the steps of an epoch."""
-
-    loss: float = 0.0
-    right: int = 0
-    pictures: int = 0
-    steps: int = 0
-
-    def add(self, loss: float, logits: Tensor, labels: Tensor) -> None:
-        self.loss += loss
-        self.right += int((logits.argmax(1) == labels).sum())
-        self.pictures += len(labels)
-        self.steps += 1
 
 
 class _Run:
@@ -110,8 +97,11 @@ class _Run:
         options: FitOptions,
         teacher: nn.Module | None,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         self.module, self.data, self.options, self.teacher, self.device = module, data, options, teacher, device
+        self.ranks = ranks
+        ranks.check(options.batch_size, len(data.train))
         self.bf16 = bf16_is_native(device) if options.bf16 is None else options.bf16
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train = Batches(
@@ -156,6 +146,8 @@ class _Run:
         """Go on from a checkpoint, where there is one."""
         found = load_checkpoint(path, self.identity) if path is not None else None
         if found is None:
+            if self.ranks.of > 1:
+                self.ranks.start(self.module, next(iter(self.train.shuffled(self.options.seed, 0)))[0])
             return
         self.module.load_state_dict(found.module)
         self.optim.load_state_dict(found.optim)
@@ -187,14 +179,17 @@ class _Run:
         begun = time.perf_counter()
         number, steps = len(self.epochs), self.train.full
         every = max(steps // REPORTS_PER_EPOCH, 1)
-        totals = _Totals()
+        totals = Totals()
         self.module.train()
-        for images, labels in self.train.shuffled(self.options.seed, number):
+        for images, labels in self.train.shuffled(self.options.seed, number, share=(self.ranks.number, self.ranks.of)):
             if should_stop is not None and should_stop():
                 raise TrainingStopped(number)
             self._step(images, labels, number * steps + totals.steps, totals)
             if progress is not None and totals.steps % every == 0 and totals.steps < steps:
                 progress(self._progress(number, totals, time.perf_counter() - begun, None))
+        self.ranks.average_statistics(self.module)
+        summed = self.ranks.summed((totals.loss / self.ranks.of, totals.right, totals.pictures), self.device)
+        totals.loss, totals.right, totals.pictures = summed
         found = self._validate()
         seconds = time.perf_counter() - begun
         if progress is not None:
@@ -212,7 +207,7 @@ class _Run:
             self.best = ({name: value.detach().clone() for name, value in kept.items()}, number + 1)
         self.epochs += (record,)
 
-    def _step(self, images: Tensor, labels: Tensor, step: int, totals: _Totals) -> None:
+    def _step(self, images: Tensor, labels: Tensor, step: int, totals: Totals) -> None:
         options = self.options
         rate = learning_rate(
             step,
@@ -231,6 +226,7 @@ class _Run:
         loss = objective(logits, labels, taught, options)
         self.optim.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self.module)
         if self.watcher is not None:
             self.watcher.before(step, loss.item())
         if options.clip_norm is not None:
@@ -259,7 +255,7 @@ class _Run:
         self.module.load_state_dict(own)
         return found
 
-    def _progress(self, number: int, totals: _Totals, seconds: float, validation: float | None) -> Progress:
+    def _progress(self, number: int, totals: Totals, seconds: float, validation: float | None) -> Progress:
         left = self.options.epochs * self.train.full - number * self.train.full - totals.steps
         here = time.perf_counter() - self._begun
         return Progress(

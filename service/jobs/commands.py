@@ -29,12 +29,15 @@ def start(
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
     preset: Annotated[str, typer.Option(help="How much work: quick, standard or thorough.")] = "standard",
     epochs: Annotated[int | None, typer.Option(help="Of each training; by preset and data set if none.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="That train together on one worker.")] = 1,
     watch: Annotated[bool, typer.Option("--follow", help="Follow it to its end.")] = False,
     url: Url = HERE,
     key: Key = None,
 ) -> None:
     """Train and compress a stored design; prints the job's id."""
     body: dict[str, Any] = {"design": design, "accelerator": accelerator, "options": {"seed": seed, "preset": preset}}
+    if processes > 1:
+        body["options"]["processes"] = processes
     if epochs is not None:
         body["options"]["epochs"] = epochs
     if dataset is not None:

@@ -33,6 +33,9 @@ class JobOptions(BaseModel):
     full_precision_first: bool = Field(
         True, description="train in full precision first, as starting point and teacher of the design"
     )
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="of one worker that train together, each on its share of every batch; with cuda, a GPU each"
+    )
 
 
 class JobRequest(BaseModel):

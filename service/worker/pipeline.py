@@ -81,7 +81,8 @@ class Runner:
         self.in_hand.add(job_id)
         log = structlog.get_logger().bind(job_id=job_id, attempt=claim.attempt)
         log.info("job taken up")
-        hand = Hand(claim=claim, trainers=Trainers(memory_mb=self.settings.trainer_memory_mb))
+        programs = [step.program for step in self.pipeline.steps if step.program]
+        hand = Hand(claim=claim, trainers=Trainers(memory_mb=self.settings.trainer_memory_mb, programs=programs))
         try:
             results: dict[str, Json] = {}
             for number, step in enumerate(self.pipeline.steps, 1):

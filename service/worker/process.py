@@ -9,7 +9,7 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -59,10 +59,11 @@ class Trainers:
 
     Args:
         memory_mb: Most megabytes that one may allocate; 0 = no limit.
+        programs: Of all steps, which are loaded together.
     """
 
-    def __init__(self, *, memory_mb: int) -> None:
-        self.memory_mb = memory_mb
+    def __init__(self, *, memory_mb: int, programs: Sequence[str] = ()) -> None:
+        self.memory_mb, self.programs = memory_mb, tuple(programs)
         self._starter: Process | None = None
 
     async def run(
@@ -94,7 +95,8 @@ class Trainers:
         watching = asyncio.ensure_future(watch())
         goes_on = False
         try:
-            await _ask(self._starter, {"program": program, "job_file": str(job_file), "mark": mark})
+            asked = {"program": program, "load": self.programs, "job_file": str(job_file), "mark": mark}
+            await _ask(self._starter, asked)
             done, _ = await asyncio.wait({ends, watching}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
             if ends in done:
                 status = ends.result()

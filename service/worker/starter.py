@@ -24,8 +24,9 @@ DIED = 1
 def main() -> None:
     """`python -m service.worker.start PARENT_PID MEMORY_MB`: requests on standard input, one JSON object a line.
 
-    A request has `program` (`module:function`), `job_file`, and `mark`: what is written on standard error behind all
-    that the trainer wrote there. Reports go to standard output, `{"ended": STATUS}` last of each trainer.
+    A request has `program` (`module:function`), `job_file`, `load`: all programs of the job, and `mark`: what is
+    written on standard error behind all that the trainer wrote there. Reports go to standard output, last of each
+    trainer `{"ended": STATUS}`.
     """
     die_with(int(sys.argv[1]))
     limit_memory(int(sys.argv[2]))
@@ -44,8 +45,9 @@ def main() -> None:
 
 def _ended(asked: dict[str, Any], report: Report, requests: int) -> int:
     """Exit status of a trainer; negative = the signal that killed it. Nothing that it started is left."""
-    with suppress(Exception):  # the trainer will say what is wrong with it
-        find(asked["program"])
+    for program in (asked["program"], *asked["load"]):  # at once: new code that is put in place meanwhile does not mix
+        with suppress(Exception):  # the trainer will say what is wrong with it
+            find(program)
     starter = os.getpid()
     trainer = os.fork()
     if trainer == 0:

@@ -69,9 +69,10 @@ def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmen
     Raises:
         InvalidOptions: Figures out of range.
     """
-    preset = preset_of(options)
+    preset, processes = preset_of(options), int(options.get("processes") or 1)
     epochs = options.get("epochs") or max(preset.least, min(preset.most, round(preset.shown / pictures)))
     batch_size = min(options.get("batch_size") or (32 if pictures < SMALL_SET else 128), pictures)
+    batch_size = max(batch_size // processes, 1) * processes
     rate = options.get("learning_rate") or LEARNING_RATE
     common = FitOptions(
         epochs=epochs,

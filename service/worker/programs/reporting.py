@@ -116,6 +116,7 @@ def _training(subject: Subject, step: str) -> Training:
         epochs=tuple(TrainedEpoch(**{name: epoch[name] for name in names}) for epoch in result["epochs"]),
         best_epoch=result["best_epoch"],
         seconds=result["seconds"],
+        monitor=result.get("monitor"),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, computed_field
 
 from design.prediction import Assumption, Interval, LayerCost, Prediction
@@ -26,12 +28,14 @@ class Training(_Part):
     Attributes:
         name: Of the step.
         best_epoch: From 1; the one whose weights were kept.
+        monitor: What `networks.training.monitor` saw of the sharpness; None where nobody watched.
     """
 
     name: str
     epochs: tuple[TrainedEpoch, ...]
     best_epoch: int
     seconds: float
+    monitor: dict[str, Any] | None = None
 
 
 class SignificantLayer(_Part):

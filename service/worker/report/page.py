@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from networks.training.monitor.figure import edge_figure
+from networks.training.monitor.record import MonitorRecord
 from service.dashboard.glance import strip
 from service.units import DASH, TIMES, count, kilobytes, milliseconds, percent, shape, significant
 from service.wording import BASES, assumed_value, bits, filters, operation
-from service.worker.report.document import Comparison, JobReport
-from service.worker.report.figures import Band, band, significance_plot, training_plots
+from service.worker.report.document import Comparison, JobReport, Training
+from service.worker.report.figures import Band, Plot, band, significance_plot, training_plots
 
 BYTES, FRACTION = "bytes", "fraction"
 
@@ -52,6 +55,21 @@ class ComparedLine:
     band: Band | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WatchedTraining:
+    """A training with its pictures.
+
+    Attributes:
+        edge: Curvature against the threshold of stability, as one SVG element; empty where nothing was read.
+        words: What the readings mean; the last sentence says how the training stood at its end.
+    """
+
+    training: Training
+    plots: tuple[Plot, ...]
+    edge: Markup
+    words: tuple[str, ...]
+
+
 def report_page(report: JobReport) -> str:
     """The report as HTML."""
     template = _environment.get_template("report.html")
@@ -59,11 +77,21 @@ def report_page(report: JobReport) -> str:
         report=report,
         strip=strip(report.layers),
         compared=[compared_line(one) for one in report.comparisons],
-        trainings=[(training, training_plots(training)) for training in report.trainings],
+        trainings=[watched(training) for training in report.trainings],
         significance=significance_plot(report.significance),
         basis=BASES[report.prediction.accuracy_basis],
         version=version("bespoke"),
     )
+
+
+def watched(training: Training) -> WatchedTraining:
+    """A training with what its monitor saw, where it had one."""
+    record = None if training.monitor is None else MonitorRecord.from_json(training.monitor)
+    words = () if record is None else tuple(verdict.words for verdict in record.verdicts)
+    if record is not None and record.start is not None:
+        words = (record.start.words, *words)
+    edge = Markup("") if record is None else Markup(edge_figure(record))
+    return WatchedTraining(training=training, plots=training_plots(training), edge=edge, words=words)
 
 
 def compared_line(comparison: Comparison) -> ComparedLine:

@@ -23,7 +23,7 @@ STEPS = tuple(step.name for step in PIPELINE.steps if step.name != "prune")
 """Those that the tiny design needs."""
 WITHIN_S = 120.0
 CANCEL_S = 1.0
-OWN = frozenset({"job_id", "made_at", "host", "host_assumed", "steps", "seconds", "latency_ms", "learned_at"})
+OWN = frozenset({"job_id", "made_at", "host", "host_assumed", "steps", "seconds", "latency_ms", "monitor"})
 """Of a report: what no two jobs have alike."""
 Serve = Callable[..., TestClient]
 Json = dict[str, Any]

@@ -1,0 +1,99 @@
+"""The two trainings of a job, in this process alone or as one of several that train together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from networks.build import build
+from networks.export.trained import save_trained
+from networks.network import Network
+from networks.quantize import quantize_
+from networks.training.fit import fit
+from networks.training.monitor.monitor import Monitor
+from networks.training.options import FitOptions
+from networks.training.progress import Fitted, Progress
+from networks.training.ranks import Ranks
+from service.worker.programs.subject import FULL_PRECISION, QUANTIZED, Subject
+
+Json = dict[str, Any]
+Told = Callable[[float, Json], None]
+"""Gets the fraction done and figures to show."""
+
+
+def train_in_full_precision(subject: Subject, ranks: Ranks, told: Told) -> Json:
+    """The network with nothing quantized: the starting point and teacher of the design, or the design itself."""
+    network = subject.fresh()
+    fitted = _Training(subject, ranks, told, FULL_PRECISION).run(network, subject.recipe.full_precision)
+    if ranks.leads:
+        path, task = subject.folder / FULL_PRECISION, subject.task.name
+        save_trained(network, subject.full_design, path, task=task, seed=subject.seed)
+    return fitted
+
+
+def train_at_bits(subject: Subject, ranks: Ranks, told: Told) -> Json:
+    """The design at its bits, from the network in full precision and taught by it where there is one."""
+    teacher = None
+    if subject.result("train") is None:
+        network = build(subject.design, seed=subject.seed)
+    else:
+        network, teacher = subject.full_precision(), subject.full_precision()
+        quantize_(network, subject.design.policy)
+    fitted = _Training(subject, ranks, told, QUANTIZED).run(network, subject.recipe.quantized, teacher)
+    if ranks.leads:
+        path, task = subject.folder / QUANTIZED, subject.task.name
+        save_trained(network, subject.design, path, task=task, seed=subject.seed)
+    return fitted
+
+
+class _Training:
+    """One training with a checkpoint after each epoch, watched."""
+
+    def __init__(self, subject: Subject, ranks: Ranks, told: Told, name: str) -> None:
+        self.subject, self.ranks, self.told = subject, ranks, told
+        self.path = subject.folder / name
+
+    def run(self, network: Network, options: FitOptions, teacher: nn.Module | None = None) -> Json:
+        """Train; the network comes back to the CPU."""
+        if self.subject.recipe.single_thread:
+            torch.set_num_threads(1)
+        device = self.subject.device
+        if device.type == "cuda" and self.ranks.of > 1:
+            device = torch.device("cuda", self.ranks.number)
+        network.to(device)
+        if teacher is not None:
+            teacher.to(device).eval()
+        monitor = Monitor(path=self.path.with_suffix(".monitor.json")) if self.ranks.leads else None
+        fitted = fit(
+            network,
+            self.subject.data,
+            options,
+            teacher=teacher,
+            checkpoint=self.path.with_suffix(".checkpoint"),
+            progress=self._say if self.ranks.leads else None,
+            watcher=monitor,
+            ranks=self.ranks,
+        )
+        network.cpu()
+        return _result(fitted) | ({} if monitor is None else {"monitor": monitor.record().as_json()})
+
+    def _say(self, now: Progress) -> None:
+        fraction = (now.epoch - 1 + now.step / max(now.steps, 1)) / now.epochs
+        figures: Json = {"epoch": now.epoch, "epochs": now.epochs, "loss": round(now.loss, 4)}
+        figures["accuracy"] = round(now.accuracy, 4)
+        if now.validation_accuracy is not None:
+            figures["validation_accuracy"] = round(now.validation_accuracy, 4)
+        self.told(min(fraction, 1.0), figures | {"seconds_left": round(now.seconds_left, 1)})
+
+
+def _result(fitted: Fitted) -> Json:
+    return {
+        "epochs": [asdict(epoch) for epoch in fitted.epochs],
+        "best_epoch": fitted.best_epoch,
+        "validation_accuracy": fitted.validation_accuracy,
+        "seconds": fitted.seconds,
+    }
