@@ -75,7 +75,7 @@ class Ranks:
             distributed.all_reduce(flat)
             flat /= self.of
             with torch.no_grad():
-                for one, part in zip(own, flat.split([one.numel() for one in own]), strict=True):
+                for one, part in zip(own, torch.split(flat, [one.numel() for one in own]), strict=True):
                     one.copy_(part.view_as(one))
 
     def summed(self, values: Sequence[float], device: torch.device) -> list[float]:

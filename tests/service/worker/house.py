@@ -39,7 +39,7 @@ class House:
     workers: dict[int, subprocess.Popen[str]] = field(default_factory=dict)
     program: str = "tests.service.worker.synthetic"
 
-    def add(self, subject: dict[str, Any] | None = None, **options: Any) -> str:
+    def add(self, subject: dict[str, Any] | None = None, /, **options: Any) -> str:
         """Store a job and enqueue it."""
         version = options.pop("version", VERSION)
         subject = subject or {"subject_name": "a design", "dataset": {"name": "digits"}}
