@@ -78,7 +78,7 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
     owners: list[tuple[int, str]] = []
     for layer in layers:
         read = [tensors[name] for name in layer.inputs]
-        if layer.depthwise and layer.out_channels == layer.in_channels:
+        if (layer.depthwise and layer.out_channels == layer.in_channels) or _pads_positions(layer):
             tensors[layer.name] = read[0]
         elif layer.weighted or layer.op in (Op.PAD, Op.OTHER, Op.MATMUL) or _mixes(layer):
             group = union.new(layer.out_channels)
@@ -102,7 +102,7 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
             for other in read[1:]:
                 union.join(read[0], other)
             tensors[layer.name] = read[0]
-        if layer.constants:  # they do not shrink
+        if layer.constants or layer.op is Op.SOFTMAX:  # the ones do not shrink, the other shares out among all channels
             union.fixed.update(group for group, _ in tensors[layer.name])
     if output_fixed and layers:
         union.fixed.update(group for group, _ in tensors[layers[-1].name])
@@ -116,6 +116,12 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
         owners={group: tuple(names) for group, names in owned.items()},
         fixed=frozenset(union.find(g) for g in union.fixed),
     )
+
+
+def _pads_positions(layer: Layer) -> bool:
+    """Whether it is a pad that adds positions and leaves channels as they are."""
+    grown = layer.out_height * layer.stride > layer.in_height + layer.stride - 1
+    return layer.op is Op.PAD and layer.out_channels == layer.in_channels and grown
 
 
 def _mixes(layer: Layer) -> bool:

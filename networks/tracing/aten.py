@@ -142,6 +142,8 @@ def _resize(to: Translation, node: FxNode) -> None:
 
 def _clip(to: Translation, node: FxNode) -> None:
     low, high = to.argument(1, "min"), to.argument(2, "max")
+    if "relu6" in str(node.target):
+        low, high = 0.0, 6.0
     if "hardtanh" in str(node.target):
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
     to.write("Clip", [to.tensor()], {name: one for name, one in (("min", low), ("max", high)) if one is not None})

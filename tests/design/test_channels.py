@@ -206,3 +206,36 @@ def test_channels_with_constants_are_not_pruned() -> None:
     moved = elementwise("moved", ("stem",), SHAPE).model_copy(update={"constants": 8})
     with pytest.raises(ValidationError, match="must keep all its 8 filters"):
         _design((STEM, moved, global_pool("pool", "moved", SHAPE), FC), {"stem": 4})
+
+
+def _pad(channels: int, height: int, stride: int) -> Layer:
+    return Layer(
+        name="pad",
+        op=Op.PAD,
+        inputs=("stem",),
+        in_channels=8,
+        in_height=8,
+        in_width=8,
+        out_channels=channels,
+        out_height=height,
+        out_width=height,
+        stride=stride,
+    )
+
+
+@pytest.mark.parametrize(
+    ("channels", "height", "stride", "same"), [(8, 10, 1, True), (16, 4, 2, False), (8, 4, 2, False), (8, 8, 1, False)]
+)
+def test_a_pad_of_positions_keeps_channels_one_of_channels_does_not(
+    channels: int, height: int, stride: int, same: bool
+) -> None:
+    groups = channel_groups(
+        (STEM, _pad(channels, height, stride), conv("end", "pad", (channels, height, height), 4)), 3
+    )
+    assert (groups.group_of("pad") == groups.group_of("stem")) is same
+
+
+def test_what_a_softmax_shares_out_is_fixed() -> None:
+    softmax = elementwise("softmax", ("stem",), SHAPE, op=Op.SOFTMAX)
+    groups = channel_groups((STEM, softmax, conv("end", "softmax", SHAPE, 4)), 3)
+    assert groups.group_of("stem") in groups.fixed

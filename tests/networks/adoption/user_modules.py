@@ -79,6 +79,22 @@ class Fire(nn.Module):
         return self.head(self.grouped(x).mean((2, 3)))  # type: ignore[no-any-return]
 
 
+class Upsampling(nn.Module):
+    """Padded positions, a transposed convolution, nearest neighbours, a map as output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3)
+        self.up = nn.ConvTranspose2d(8, 6, 2, 2, bias=False)
+        self.norm = nn.BatchNorm2d(6)
+        self.last = nn.Conv2d(6, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.silu(self.first(functional.pad(x, (1, 1, 1, 1))))
+        x = functional.relu6(self.norm(self.up(functional.pad(x, (2, 2, 2, 2)))))
+        return self.last(functional.interpolate(x, scale_factor=2))  # type: ignore[no-any-return]
+
+
 class Attending(nn.Module):
     def __init__(self) -> None:
         super().__init__()
