@@ -16,8 +16,16 @@ from predictors.descriptor import Descriptor
 from service.pruning.model import Limit, Model, Pruned, estimates
 from service.pruning.pictures import Samples, accuracy
 from service.tables import new_table
-from service.units import kilobytes, millijoules, milliseconds, span
+from service.units import kilobytes, millijoules, milliseconds, significant, span
 
+FIGURES = {
+    "latency_ms": ("predicted latency", " ms"),
+    "energy_mj": ("predicted energy", " mJ"),
+    "macs": ("multiply-accumulates", ""),
+    "parameters": ("parameters", ""),
+    "bytes": ("weights", " bytes"),
+}
+"""Figure of a limit -> what it is called, unit."""
 COUNTED = ("macs", "parameters", "model_bytes", "peak_activation_bytes")
 
 
@@ -107,10 +115,21 @@ def view(document: dict[str, Any]) -> RenderableType:
         number = document["accuracy_pictures"]
         cells = [f"{side['accuracy']:.2%}" for side in (before, after)]
         table.add_row(f"Accuracy on {number:,} other pictures", *cells, "")
-    lines: list[RenderableType] = [table, Text(f"Filters chosen {_pictures(document)}.")]
+    lines: list[RenderableType] = [table, Text(_limit(document))]
+    if document["kept"]:
+        lines.append(Text(f"Filters chosen {_pictures(document)}."))
     if "accuracy" not in before:
         lines.append(Text("Accuracy is not known: no labelled pictures were given. Train it, then count.", style="dim"))
     return Group(*lines)
+
+
+def _limit(document: dict[str, Any]) -> str:
+    """Whether the limit made a difference, and what is reached."""
+    own = document["limit"]
+    name, unit = FIGURES[own["figure"]]
+    risk = "" if own["risk"] is None else f" at risk {own['risk']:g}"
+    said = f"Limit: {name} at most {significant(own['target'])}{unit}{risk}; now {significant(own['reached'])}{unit}."
+    return said if document["kept"] else f"{said} The model has kept it before: nothing was removed."
 
 
 def _pictures(document: dict[str, Any]) -> str:

@@ -105,6 +105,8 @@ def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, 
 def test_a_predicted_limit_is_kept_at_its_risk(typed: Type, model: Path, tmp_path: Path) -> None:
     out, device = tmp_path / "small.onnx", "arduino-nano-33-ble"
     options = ("--device", device, "--json")
+    _, shown, _ = typed(str(model), "--out", str(out), "--parameters", "1e9", "--device", device)
+    assert "nothing was removed" in shown
     _, shown, _ = typed(str(model), "--out", str(out), "--parameters", "1e9", *options)
     latency = json.loads(shown)["before"]["predicted"]["latency_ms"]["value"]
     status, shown, _ = typed(str(model), "--out", str(out), "--latency-ms", f"{latency:.6g}", *options)
