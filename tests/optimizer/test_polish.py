@@ -56,6 +56,26 @@ def test_changes_are_all_single_ones_as_the_surrogate_prices_them() -> None:
         assert found.relief[at] == pytest.approx(relief, abs=1e-5)
 
 
+def test_likely_changes_are_priced_as_all_are_and_hold_the_best_gainer() -> None:
+    own = trials()
+    helper = polish_of(own)
+    for genotype in own.allowed(own.mask.sample(4, np.random.default_rng(2))):
+        every, likely = helper.changes(genotype), helper.changes(genotype, 12)
+        assert len(likely.genes) <= 24 < len(every.genes)
+        price = dict(zip(zip(every.genes.tolist(), every.choices.tolist(), strict=True), every.gain, strict=True))
+        for gene, choice, gain in zip(likely.genes.tolist(), likely.choices.tolist(), likely.gain, strict=True):
+            assert gain == pytest.approx(price[gene, choice], abs=1e-5)
+        assert likely.gain.max() == pytest.approx(every.gain.max(), abs=1e-5)
+        assert all(
+            (one == other).all()
+            for one, other in zip(
+                (every.genes, every.choices),
+                (helper.changes(genotype, 10_000).genes, helper.changes(genotype, 10_000).choices),
+                strict=True,
+            )
+        )
+
+
 def test_never_worse_and_within_its_budget() -> None:
     for seed in range(3):
         own = trials()
