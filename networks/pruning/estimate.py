@@ -34,13 +34,14 @@ def relative_errors(part: nn.Module, x: Tensor, pieces: Sequence[Piece], factors
     weights, kernel = signed_weights(part)
     if isinstance(part, Quantized):
         x = part.quantized_input(x)
-    whole = columns(part, x.detach().float())
-    scale = torch.ones(len(whole), len(x))
+    x = x.detach().float()
+    scale = torch.ones(weights.shape[0] * weights.shape[2], len(x))
     for piece, own in zip(pieces, factors, strict=True):
         first, rows = piece.start * kernel, piece.copies * kernel
         scale[first : first + piece.width * rows] = torch.from_numpy(own.T).float().repeat_interleave(rows, dim=0)
     largest = torch.zeros(len(x))
-    for signed in signs(whole):
+    for one_sign in signs(x):
+        signed = columns(part, one_sign)
         sums, drawn = (
             (weights @ one.reshape(len(weights), -1, one.shape[1] * one.shape[2])).view(-1, *one.shape[1:])
             for one in (signed, signed * scale[:, :, None])

@@ -28,7 +28,7 @@ VANISHES = float(torch.finfo(torch.float32).eps)
 """Denominators up to this give a share of 0."""
 LARGEST = 1 - 1e-6
 """A share from here on counts as 1: it cannot be raised any more."""
-BLOCK = 1 << 19
+BLOCK = 1 << 18
 """Numerators held at once (floats): what stays in the cache is computed several times faster."""
 
 
@@ -140,7 +140,8 @@ def shares(
     at_once = _pictures(part, x, weights)
     for first in range(0, len(x), at_once):
         own = [whole[first : first + at_once] for whole in found]
-        for signed in signs(columns(part, x[first : first + at_once])):
+        for one in signs(x[first : first + at_once]):
+            signed = columns(part, one)
             inverse = _inverse_sums(weights, signed)
             for index, piece in enumerate(pieces):
                 wanted = None if known is None else known[index] < LARGEST
@@ -159,28 +160,29 @@ def _pictures(part: nn.Module, x: Tensor, weights: Tensor) -> int:
     return max(1, min(len(x), BLOCK // (weights.shape[1] * patches), 4 * BLOCK // (rows * patches)))
 
 
-def signs(whole: Tensor) -> Iterator[Tensor]:
+def signs(x: Tensor) -> Iterator[Tensor]:
     """What is positive, and what is negative where there is any."""
-    if float(whole.amin()) >= 0:
-        yield whole
+    if float(x.amin()) >= 0:
+        yield x
     else:
-        yield whole.clamp(min=0)
-        yield (-whole).clamp(min=0)
+        yield x.clamp(min=0)
+        yield (-x).clamp(min=0)
 
 
-def _inverse_sums(weights: Tensor, signed: Tensor) -> Tensor:
-    """One over the denominators, G x 2 O / G x N x P; 0 where they vanish."""
-    sums = weights @ signed.view(len(weights), -1, signed.shape[1] * signed.shape[2])
-    inverse = sums.reciprocal()
-    inverse[sums <= VANISHES] = 0
-    return inverse.view(*sums.shape[:2], *signed.shape[1:])
+def _inverse_sums(weights: Tensor, signed: Tensor) -> list[Tensor]:
+    """One over the denominators, 2 O / G x N P for each group; 0 where they vanish."""
+    found = []
+    for own, rows in zip(weights, signed.flatten(1).chunk(len(weights)), strict=True):
+        sums = torch.mm(own, rows)
+        found.append(sums.reciprocal().masked_fill_(sums <= VANISHES, 0))
+    return found
 
 
 def _raise(
     found: Tensor,
     weights: Tensor,
     signed: Tensor,
-    inverse: Tensor,
+    inverse: Sequence[Tensor],
     piece: Piece,
     kernel: int,
     wanted: Tensor | None,
@@ -199,6 +201,6 @@ def _raise(
         for row in range(begin, begin + rows, step):
             group, place = divmod(row, held)
             torch.mm(weights[group, :, place : place + step], signed[row : row + step].flatten(1), out=numerators)
-            numerators *= inverse[group].flatten(1)
+            numerators *= inverse[group]
             largest = numerators.amax(0).view(signed.shape[1:]).amax(1)
             torch.maximum(found[:, channel], largest.clamp(max=1), out=found[:, channel])
