@@ -85,10 +85,10 @@ def shared_epsilon(
     return SharedEpsilon(scores=[scores[one.name] for one in found.families], logs=logs, options=options)
 
 
-def whole(wanted: FloatArray, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Whole numbers of choices: rounded up, at least one of each family, at most all."""
-    up = np.ceil(wanted - 1e-9).astype(np.int64)
-    return tuple(int(one) for one in np.clip(up, 1, sizes))
+def whole(wanted: FloatArray, sizes: Sequence[int], multiple: int = 1) -> tuple[int, ...]:
+    """Whole numbers of choices: rounded up to a multiple, at least one of each family, at most all."""
+    up = np.ceil(np.maximum(wanted, 1) / multiple - 1e-9).astype(np.int64) * multiple
+    return tuple(int(one) for one in np.minimum(up, sizes))
 
 
 def bounds(

@@ -64,7 +64,13 @@ def planned(design: Design, plan: PruningPlan) -> Design:
 
 
 def allot(
-    design: Design, found: Families, allocation: Allocation, amount: Amount, target: float, tolerance: float = TOLERANCE
+    design: Design,
+    found: Families,
+    allocation: Allocation,
+    amount: Amount,
+    target: float,
+    tolerance: float = TOLERANCE,
+    multiple: int = 1,
 ) -> Allotment:
     """Search the one number of an allocation so that the amount that truly remains is just under the target.
 
@@ -78,27 +84,28 @@ def allot(
         amount: Counted or predicted.
         target: The most that may remain, in its unit.
         tolerance: Share of the target that may be left unused.
+        multiple: Numbers are multiples of it, or all of a family.
 
     Raises:
-        InvalidSelection: Even one filter everywhere needs more.
+        InvalidSelection: Even one filter (or `multiple`) everywhere needs more.
     """
-    search = _Search(design, found, amount, target)
+    search = _Search(design, found, amount, target, multiple)
     sizes = [family.size for family in found.families]
-    least, most = whole(allocation.wanted(0), sizes), tuple(sizes)
+    least, most = whole(allocation.wanted(0), sizes, multiple), tuple(sizes)
     if search.fits(most):
         return search.found(most, 1.0)
     if not search.fits(least):
-        least = tuple(1 for _ in sizes)
+        least = tuple(min(multiple, size) for size in sizes)
         if not search.fits(least):
             raise InvalidSelection(
                 f"pruning must be able to reach {target:g}",
-                f"{search.amounts([least])[0]:g} with one filter left everywhere",
-                "Choose a smaller network, or a looser limit.",
+                f"{search.amounts([least])[0]:g} with {'one filter' if multiple == 1 else multiple} left everywhere",
+                "Choose a smaller network, a looser limit" + (", or a smaller multiple." if multiple > 1 else "."),
             )
     low, high = 0.0, 1.0
     for _ in range(STEPS):
         middle = (low + high) / 2
-        own = whole(allocation.wanted(middle), sizes)
+        own = whole(allocation.wanted(middle), sizes, multiple)
         if search.fits(own):
             low, least = middle, own
         else:
@@ -112,8 +119,9 @@ def allot(
 class _Search:
     """Amounts of numbers of filters, each computed once."""
 
-    def __init__(self, design: Design, found: Families, amount: Amount, target: float) -> None:
+    def __init__(self, design: Design, found: Families, amount: Amount, target: float, multiple: int) -> None:
         self._design, self._found, self._amount, self._target = design, found, amount, target
+        self._multiple = multiple
         self._known: dict[Counts, float] = {}
 
     def amounts(self, wanted: Sequence[Counts]) -> FloatArray:
@@ -134,7 +142,7 @@ class _Search:
         """Put filters back where most of one is wanted; at last exchange one for another."""
         enough = self._target * (1 - tolerance)
         while self.amounts([counts])[0] < enough:
-            more = [_moved(counts, {index: 1}) for index in range(len(sizes)) if counts[index] < sizes[index]]
+            more = [self._moved(counts, sizes, index) for index in range(len(sizes)) if counts[index] < sizes[index]]
             fitting = [one for one, own in zip(more, self.amounts(more), strict=True) if own <= self._target]
             if not fitting:
                 break
@@ -142,19 +150,23 @@ class _Search:
         if self.amounts([counts])[0] >= enough:
             return counts
         pairs = [
-            _moved(counts, {index: 1, other: -1})
+            self._moved(counts, sizes, index, other)
             for index in range(len(sizes))
             for other in range(len(sizes))
-            if index != other and counts[index] < sizes[index] and counts[other] > 1
+            if index != other and counts[index] < sizes[index] and counts[other] > self._multiple
         ][:MOST_EXCHANGES]
         found = [counts, *pairs]
         used = self.amounts(found)
         used[used > self._target] = -np.inf
         return found[int(np.argmax(used))]
 
-
-def _moved(counts: Counts, moves: Mapping[int, int]) -> Counts:
-    return tuple(count + moves.get(index, 0) for index, count in enumerate(counts))
+    def _moved(self, counts: Counts, sizes: Sequence[int], more: int, fewer: int | None = None) -> Counts:
+        """One step more of a family, maybe one step fewer of another."""
+        own, step = list(counts), self._multiple
+        own[more] = min((own[more] // step + 1) * step, sizes[more])
+        if fewer is not None:
+            own[fewer] = (own[fewer] - 1) // step * step
+        return tuple(own)
 
 
 def _missing(wanted: FloatArray, counts: Counts, more: Counts) -> float:

@@ -44,6 +44,7 @@ class Method:
         variant: How filters of a family are chosen by their scores.
         bound: Constants of the theorem.
         seed: Of the variants that draw.
+        multiple: Numbers kept of a family are multiples of it, or all: runtimes compute channels in blocks.
     """
 
     score: Score
@@ -51,6 +52,7 @@ class Method:
     variant: Variant = Variant.DETERMINISTIC
     bound: BoundOptions = BERNSTEIN
     seed: int = 0
+    multiple: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +116,7 @@ def decide(
     allocation: Allocation = SameShare(sizes=[family.size for family in found.families])
     if method.shared is Shared.EPSILON:
         allocation = shared_epsilon(network.architecture, found, scores, method.bound)
-    allotment = allot(design, found, allocation, amount, target, tolerance)
+    allotment = allot(design, found, allocation, amount, target, tolerance, method.multiple)
     counts = dict(zip((family.name for family in found.families), allotment.counts, strict=True))
     random = np.random.default_rng(method.seed)
     chosen = {name: choose(scores[name], count, method.variant, random) for name, count in counts.items()}

@@ -48,6 +48,9 @@ def prune(
     ] = None,
     task: Annotated[str, typer.Option(help="Of a network given by name.")] = "cifar10",
     input_shape: Annotated[str | None, typer.Option(help="One picture as CxHxW, where a model leaves it open.")] = None,
+    multiple: Annotated[
+        int, typer.Option(min=1, max=64, help="Keep multiples of so many filters where the limit allows it.")
+    ] = 8,
     risk: Annotated[float, typer.Option(help="Chance of breaking a predicted limit that you accept, up to 0.5.")] = 0.1,
     energy_model: Annotated[str, typer.Option(help="Energy model by name.")] = DEFAULT_ENERGY_MODEL,
     measured: Annotated[bool, typer.Option("--measure", help="Also time both on this machine.")] = False,
@@ -75,7 +78,7 @@ def prune(
     samples = None
     if data is not None:
         samples = read_samples(data, shape, found.metadata, normalisation, resize=resize)
-    made = pruned_model(found, limit, amount, samples)
+    made = pruned_model(found, limit, amount, samples, multiple)
     timed = speed_up(found.network, made.network) if measured else None
     document = report_of(
         found,

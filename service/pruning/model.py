@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from design.errors import BespokeError
 from design.task import find_task
 from networks.adoption.adopt import adopt
 from networks.adoption.onnx_source import OnnxSource
+from networks.errors import InvalidSelection
 from networks.export.exported import Exported
 from networks.export.onnx_model import export_onnx
 from networks.export.renamed import renamed
@@ -82,6 +83,7 @@ class Pruned:
     exported: Exported
     decision: Decision
     score: str
+    multiple: int
 
 
 def load_model(address: str, weights: Path | None, input_shape: str | None, task: str) -> Model:
@@ -148,11 +150,18 @@ def estimates(designs: Sequence[Design], device: Descriptor, energy_model: str) 
     return {"latency_ms": costs.latency_ms, "energy_mj": costs.energy_mj(costs.latency_ms)}
 
 
-def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None) -> Pruned:
+def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, multiple: int = 1) -> Pruned:
     """Choose filters, cut, export and compare the file with the network.
 
     With pictures: by sensitivity, with the bound of each layer, and removed channels go on as their mean. Without: by
     the sum of absolute weights, the same share of every layer.
+
+    Args:
+        model: What is pruned; not changed.
+        limit: What must be kept.
+        amount: Of the limit.
+        samples: Pictures; None without.
+        multiple: Numbers of filters are multiples of it where the limit can be kept so, else of its half, and so on.
 
     Raises:
         InvalidSelection: The limit cannot be reached.
@@ -163,7 +172,16 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None) -
     if samples is not None:
         method = Method(score=Sensitivity(batches=samples.batches))
     found = families_of(network)
-    decision = decide(network, design, method, amount, limit.target, found=found)
+    scores = method.score(network, found)
+    while True:
+        own = replace(method, multiple=multiple)
+        try:
+            decision = decide(network, design, own, amount, limit.target, found=found, scores=scores)
+            break
+        except InvalidSelection:
+            if multiple == 1:
+                raise
+            multiple //= 2
     means = None if samples is None else channel_means(network, samples.batches())
     small, smaller = cut(network, design, decision.selection, means=means)
     exported = export_onnx(small, metadata=model.metadata)
@@ -177,4 +195,5 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None) -
         exported=exported,
         decision=decision,
         score="l1" if samples is None else "sensitivity",
+        multiple=multiple,
     )

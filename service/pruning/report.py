@@ -68,6 +68,7 @@ def report(
             "risk": limit.risk if limit.figure.endswith(("_ms", "_mj")) else None,
         },
         "score": pruned.score,
+        "multiple": pruned.multiple,
         "pictures": 0 if samples is None else len(samples.images),
         "accuracy_pictures": 0 if test is None else len(test[1]),
         "before": sides[0],

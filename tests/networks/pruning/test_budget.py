@@ -130,3 +130,12 @@ def test_bounds_of_layers(options: object) -> None:
     classifier = told["head.fc"]
     assert classifier.distinct == 16 + 16 + 31
     assert classifier.epsilon > 0
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6])
+def test_numbers_in_multiples(keep: float) -> None:
+    target = keep * float(AMOUNTS["macs"]([WHOLE])[0])
+    found = allot(WHOLE, FOUND, EPSILON, AMOUNTS["macs"], target, multiple=8)
+    assert all(count % 8 == 0 or count == one.size for count, one in zip(found.counts, FOUND.families, strict=True))
+    assert 0.8 * target < found.amount <= target
+    assert any(count < one.size for count, one in zip(found.counts, FOUND.families, strict=True))

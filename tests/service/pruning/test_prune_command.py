@@ -81,7 +81,14 @@ def test_without_pictures_weights_decide_and_accuracy_is_not_claimed(typed: Type
     assert [session.get_inputs()[0].name, session.get_outputs()[0].name] == ["picture", "scores"]
     assert logits(session, np.zeros((3, *SHAPE), np.float32)).shape == (3, 5)
     assert Design.model_validate(document["design"]).plan.kept
-    assert adopt_onnx(out.read_bytes()).design.architecture.layers[0].out_channels < 8
+    left = {layer.name: layer.out_channels for layer in adopt_onnx(out.read_bytes()).design.architecture.weighted}
+    assert left == {"features.0": 8, "features.4": 8, "classifier.0": 16, "classifier.2": 5}
+    assert document["multiple"] == 8
+    typed(str(model), "--out", str(out), "--parameters", "1500", "--multiple", "1")
+    again = json.loads(out.with_suffix(".json").read_text())
+    assert document["after"]["parameters"] < again["after"]["parameters"] <= 1500
+    typed(str(model), "--out", str(out), "--parameters", "300")
+    assert json.loads(out.with_suffix(".json").read_text())["multiple"] < 8
 
 
 def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, pictures: Path, tmp_path: Path) -> None:
