@@ -37,7 +37,7 @@ from service.problems import Refusal
 from service.pruning.commands import prune
 from service.tables import answer_view, device_table, device_view, prediction_view
 from service.terminal import show, show_json
-from service.worker.commands import HIDDEN, migrate, worker
+from service.worker.commands import migrate, worker
 
 BAD_REQUEST = 2
 """Exit status of a request that cannot be met as it stands: unknown names, contradictory figures."""
@@ -193,10 +193,10 @@ def predict(
 app.command()(measure)
 app.command()(memory)
 app.command()(prune)
-app.command(hidden=HIDDEN)(worker)
+app.command()(worker)
 app.command()(migrate)
 app.add_typer(keys_app, name="keys")
-app.add_typer(jobs_app, name="jobs", hidden=HIDDEN)
+app.add_typer(jobs_app, name="jobs")
 app.command()(proxies)
 
 

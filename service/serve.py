@@ -158,7 +158,7 @@ def serve(*, host: str, port: int, database_url: str | None, say: Callable[[str]
 
 @contextmanager
 def background(settings: Settings, opened: socket.socket) -> Iterator[Address]:
-    """The service in a thread of its own while the block runs; it is shut down in order at the end.
+    """The service, without a worker, in a thread of its own while the block runs; it is shut down in order at the end.
 
     Raises:
         DatabaseUnusable: The database does not answer.
@@ -177,8 +177,7 @@ def background(settings: Settings, opened: socket.socket) -> Iterator[Address]:
         if not server.started:
             raise StartFailed("the service must start", "an early end", "Its log above has the reason.")
         host, port = opened.getsockname()[:2]
-        with beside(settings):
-            yield Address(host=host, port=port)
+        yield Address(host=host, port=port)
     finally:
         server.should_exit = True
         thread.join(STOP_WAIT_S + 1)

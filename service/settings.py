@@ -81,9 +81,7 @@ class Settings(BaseSettings):
     idempotency_stale_s: Annotated[float, Field(gt=0, le=86_400)] = Field(
         120.0, description="after this time a request that never answered (its process died) frees its key"
     )
-    jobs: bool = Field(
-        False, description="take jobs: train and compress stored designs on workers (a preview, off until it is proven)"
-    )
+    jobs: bool = Field(True, description="take jobs: train and compress stored designs on workers")
     pictures_folder: Path | None = Field(
         None,
         description="folder of the workers with the data sets of built-in tasks (cifar10, mnist, ...; docs/networks.md "

@@ -29,7 +29,7 @@ from design.errors import BespokeError
 from design.prediction import Prediction
 from optimizer.optimize import VERSION
 from optimizer.problem import Answer
-from service.serve import PORTS_TRIED, background, bind, settings_for
+from service.serve import PORTS_TRIED, background, beside, bind, settings_for
 from service.tables import answer_view
 from service.verdicts import LIMITS as WORDED
 from service.verdicts import bound
@@ -80,8 +80,9 @@ def tour(*, port: int, database_url: str | None, once: bool, show: Show) -> None
         if settings.jobs:
             show(first_job(address.url))
         if not once:
-            show(Text("Serving; Ctrl-C stops it."))
-            wait_for_stop()
+            with beside(settings):  # only now: the design does not wait for a worker to start
+                show(Text("Serving; Ctrl-C stops it."))
+                wait_for_stop()
             show(Text("Stopped."))
 
 

@@ -33,6 +33,11 @@ class JobOptions(BaseModel):
     full_precision_first: bool = Field(
         True, description="train in full precision first, as starting point and teacher of the design"
     )
+    training_memory_mb: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+        None,
+        description="most megabytes of a training step at the design's bits, by the memory model: binary layers then "
+        "train with bits between forward and backward where a standard step does not fit, batches get smaller last",
+    )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="of one worker that train together, each on its share of every batch; with cuda, a GPU each"
     )

@@ -19,7 +19,6 @@ from service.worker.steps import PIPELINE
 from service.worker.work import Worker, stop_at_signals
 
 Url = Annotated[str | None, typer.Option(help="SQLAlchemy address; as configured if none.")]
-HIDDEN = not Settings.model_fields["jobs"].default
 
 
 class JobsOff(BespokeError):

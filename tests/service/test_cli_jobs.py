@@ -24,7 +24,6 @@ from service.keys.token import Token
 from service.settings import Settings
 from service.upgrade import current, newest
 from service.worker.embedded import embedded_worker
-from service.worker.steps import PIPELINE
 from tests.service.worker.house import House, alive
 from tests.service.worker.tiny_steps import NAMES
 
@@ -92,17 +91,16 @@ def test_migrate_brings_an_empty_database_up_to_date(
     database.close()
 
 
-def test_commands_for_jobs_are_out_of_sight_until_there_are_steps(
-    typed: Callable[..., tuple[int, str, str]], sqlite_url: str
+def test_jobs_are_on_and_can_be_switched_off(
+    typed: Callable[..., tuple[int, str, str]], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Jobs are never on by default without steps to run."""
-    on = bool(Settings.model_fields["jobs"].default)
-    assert PIPELINE.steps or not on
     listed = typed("--help")[1]
-    assert (" worker " in listed) == (" jobs " in listed) == on
-    if not on:
-        status, _, err = typed("worker", "--queue", "cpu", "--database-url", sqlite_url)
-        assert (status, "BESPOKE_JOBS" in err) == (cli.BAD_REQUEST, True)
+    assert " worker " in listed
+    assert " jobs " in listed
+    assert Settings.model_fields["jobs"].default is True
+    monkeypatch.setenv("BESPOKE_JOBS", "false")
+    status, _, err = typed("worker", "--queue", "cpu", "--database-url", sqlite_url)
+    assert (status, "BESPOKE_JOBS" in err) == (cli.BAD_REQUEST, True)
 
 
 @pytest.mark.postgres

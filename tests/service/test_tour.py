@@ -55,6 +55,8 @@ def test_the_tour_shows_a_hybrid_design_and_where_its_page_is(sqlite_url: str, t
     assert "Found by" in text
     assert "over HTTP" in text
     assert "Its page: http://127.0.0.1:" in text
+    assert "bespoke jobs start $DESIGN --follow --url http://127.0.0.1:" in text
+    assert '"task": "digits"' in text
 
 
 def test_a_second_tour_shows_the_same_design_again(sqlite_url: str) -> None:

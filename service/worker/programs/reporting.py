@@ -117,6 +117,7 @@ def _training(subject: Subject, step: str) -> Training:
         best_epoch=result["best_epoch"],
         seconds=result["seconds"],
         monitor=result.get("monitor"),
+        memory=result.get("memory"),
     )
 
 

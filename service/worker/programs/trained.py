@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,9 +11,11 @@ from torch import nn
 
 from networks.build import build
 from networks.export.trained import save_trained
-from networks.network import Network
 from networks.quantize import quantize_
+from networks.training.errors import InvalidOptions
 from networks.training.fit import fit
+from networks.training.low_memory.choose import TrainingChoice, choose_training
+from networks.training.low_memory.network import LowMemoryNetwork, to_standard
 from networks.training.monitor.monitor import Monitor
 from networks.training.options import FitOptions
 from networks.training.progress import Fitted, Progress
@@ -21,6 +23,16 @@ from networks.training.ranks import Ranks
 from service.worker.programs.subject import FULL_PRECISION, QUANTIZED, Subject
 
 Json = dict[str, Any]
+MEGABYTE = 1e6
+LITTLE_MEMORY: dict[str, Any] = {
+    "optim": "adamw",
+    "learning_rate": 3e-3,
+    "weight_decay": 0.0,
+    "decayed": "none",
+    "bf16": False,
+    "clip_norm": None,
+}
+"""What one-bit gradients are stepped with (docs/networks.md)."""
 Told = Callable[[float, Json], None]
 """Gets the fraction done and figures to show."""
 
@@ -43,11 +55,32 @@ def train_at_bits(subject: Subject, ranks: Ranks, told: Told) -> Json:
     else:
         network, teacher = subject.full_precision(), subject.full_precision()
         quantize_(network, subject.design.policy)
-    fitted = _Training(subject, ranks, told, QUANTIZED).run(network, subject.recipe.quantized, teacher)
+    choice, options = _under_limit(subject, ranks)
+    module = choice.prepared(network)
+    fitted = _Training(subject, ranks, told, QUANTIZED).run(module, options, teacher)
+    if isinstance(module, LowMemoryNetwork):
+        network = to_standard(module)
     if ranks.leads:
         path, task = subject.folder / QUANTIZED, subject.task.name
         save_trained(network, subject.design, path, task=task, seed=subject.seed)
-    return fitted
+    return fitted | {"memory": choice.reason, "step_bytes": choice.memory_bytes}
+
+
+def _under_limit(subject: Subject, ranks: Ranks) -> tuple[TrainingChoice, FitOptions]:
+    """How to train within the memory that the job may take for a step, by the model of memory.
+
+    Raises:
+        InvalidOptions: Not even one picture fits, or several processes were asked for where bits must do.
+    """
+    limit_mb, options = subject.job["options"].get("training_memory_mb"), subject.recipe.quantized
+    limit = None if limit_mb is None else MEGABYTE * float(limit_mb)
+    choice = choose_training(subject.design, options, limit)
+    if choice.low_memory:
+        if ranks.of > 1:
+            raise InvalidOptions("training with little memory must be done by one process", f"{ranks.of} of them")
+        options = replace(options, **LITTLE_MEMORY)
+        choice = choose_training(subject.design, options, limit)
+    return choice, replace(options, batch_size=choice.batch_size)
 
 
 class _Training:
@@ -57,7 +90,7 @@ class _Training:
         self.subject, self.ranks, self.told = subject, ranks, told
         self.path = subject.folder / name
 
-    def run(self, network: Network, options: FitOptions, teacher: nn.Module | None = None) -> Json:
+    def run(self, network: nn.Module, options: FitOptions, teacher: nn.Module | None = None) -> Json:
         """Train; the network comes back to the CPU."""
         if self.subject.recipe.single_thread:
             torch.set_num_threads(1)

@@ -29,6 +29,7 @@ class Training(_Part):
         name: Of the step.
         best_epoch: From 1; the one whose weights were kept.
         monitor: What `networks.training.monitor` saw of the sharpness; None where nobody watched.
+        memory: Why it was trained in the standard way, or with little memory.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Training(_Part):
     best_epoch: int
     seconds: float
     monitor: dict[str, Any] | None = None
+    memory: str | None = None
 
 
 class SignificantLayer(_Part):

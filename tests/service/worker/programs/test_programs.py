@@ -142,3 +142,23 @@ def test_epochs_follow_from_the_preset_and_the_number_of_pictures() -> None:
     assert epochs(45_000, preset="thorough", epochs=7) == 7
     with pytest.raises(InvalidOptions):
         recipe({"learning_rate": float("inf")}, pictures=10, pixels=64, known=None)
+
+
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    job = job_of(design(), str(tmp_path), options={"epochs": 1, "processes": 2, "batch_size": 65})
+    told = Steps(job).run(until="train")
+    assert len(told["epochs"]) == told["best_epoch"] == 1
+    assert told["epochs"][0]["loss"] < 2.4
+    assert (tmp_path / "full-precision.safetensors").exists()
+    assert Subject(job).recipe.quantized.batch_size == 64, "even shares"
+
+
+def test_training_under_a_limit_of_memory_keeps_bits_or_says_what_is_needed(tmp_path: Path) -> None:
+    steps = Steps(job_of(design(), str(tmp_path), options={"epochs": 1, "training_memory_mb": 0.3}))
+    told = steps.run(until="quantize")
+    assert "low-memory step fits" in told["memory"]
+    assert told["step_bytes"] <= 0.3e6
+    assert steps.run(until="verify")["files"][0]["layer_error"] < 1e-4
+    steps.job["options"] |= {"training_memory_mb": 0.001}
+    with pytest.raises(StepFailed, match="of one picture"):
+        steps.run(until="quantize")
