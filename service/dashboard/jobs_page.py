@@ -147,7 +147,7 @@ def job_page(session: Session, job_id: str) -> JobPage | None:
         can_retry=state in (JobState.FAILED, JobState.CANCELLED),
         made=_moment(row.created_at),
         took=f"{significant(row.spent_s)} s",
-        options=tuple((name.replace("_", " "), str(value)) for name, value in row.options.items() if value is not None),
+        options=tuple((name.replace("_", " "), _stated(value)) for name, value in row.options.items() if value is not None),
         steps=step_lines(events),
         compared=tuple(_compared(one) for one in result.get("comparisons", ())),
         host=str(result.get("host", "")),
@@ -162,10 +162,15 @@ def job_page(session: Session, job_id: str) -> JobPage | None:
 def step_lines(events: Sequence[JobEventRow]) -> tuple[StepLine, ...]:
     """The steps that events speak of, in order; what was running when a job ended has ended with it."""
     found: dict[str, StepLine] = {}
+    begun: dict[str, datetime] = {}
     for event in events:
         kind, step = EventKind(event.kind), str(event.data.get("step") or "")
+        if kind is EventKind.STEP_STARTED:
+            begun[step] = event.at
         if kind in _ENDINGS:
             note = str(event.data.get("reason", ""))
+            if kind is EventKind.STEP_FINISHED and step in begun:
+                note = f"{significant((event.at - begun[step]).total_seconds())} s"
             found[step] = StepLine(name=step, state=_ENDINGS[kind], note=note)
         elif kind is EventKind.PROGRESS and step in found:
             note = _said(event).removeprefix(f"{step} ")
@@ -175,6 +180,10 @@ def step_lines(events: Sequence[JobEventRow]) -> tuple[StepLine, ...]:
                 if line.state == "running":
                     found[name] = StepLine(name=name, state=kind.value.replace("-", " "), note=line.note)
     return tuple(found.values())
+
+
+def _stated(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _tells(event: JobEventRow) -> bool:
