@@ -41,15 +41,24 @@ class Checkpoint:
     random: tuple[Tensor, ...]
 
     def save(self, path: Path) -> None:
-        """Write beside, then rename: a killed process leaves the old checkpoint or the new one, never half of one."""
+        """Write beside, then rename: a killed process leaves the old checkpoint or the new one, never half of one.
+
+        Raises:
+            OSError: It cannot be written.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         content["epochs"] = [asdict(epoch) for epoch in self.epochs]
         content["format"] = FORMAT
         beside = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            torch.save(content, beside)
+            with beside.open("wb") as file:
+                torch.save(content, file)
             os.replace(beside, path)
+        except RuntimeError as error:  # what torch makes of a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
         finally:
             beside.unlink(missing_ok=True)
 

@@ -147,7 +147,9 @@ def job_page(session: Session, job_id: str) -> JobPage | None:
         can_retry=state in (JobState.FAILED, JobState.CANCELLED),
         made=_moment(row.created_at),
         took=f"{significant(row.spent_s)} s",
-        options=tuple((name.replace("_", " "), _stated(value)) for name, value in row.options.items() if value is not None),
+        options=tuple(
+            (name.replace("_", " "), _stated(value)) for name, value in row.options.items() if value is not None
+        ),
         steps=step_lines(events),
         compared=tuple(_compared(one) for one in result.get("comparisons", ())),
         host=str(result.get("host", "")),

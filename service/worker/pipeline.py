@@ -23,7 +23,7 @@ from service.worker.ledger import AWAY, Claim, Ledger, LostJob
 from service.worker.logs import StepLog
 from service.worker.process import Ending, Trainers, Why
 from service.worker.steps import Pipeline, Step
-from service.worker.trainer import FAILED, NO_MEMORY, PROGRESS_PAUSE_S
+from service.worker.trainer import FAILED, NO_MEMORY, NO_ROOM, PROGRESS_PAUSE_S
 
 Json = dict[str, Any]
 HOUR_S = 3_600.0
@@ -259,6 +259,8 @@ def _death(ending: Ending) -> tuple[str, str]:
     """What to call the death of a trainer."""
     if ending.status == NO_MEMORY:
         return "out-of-memory", "The trainer asked for more memory than it may have"
+    if ending.status == NO_ROOM:
+        return "disk-full", "The trainer found no room left for what it writes"
     if ending.status == FAILED:
         return "step-failed", "The trainer failed and did not say why"
     if ending.status < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import json
 import os
@@ -20,6 +21,8 @@ FAILED = 3
 """Exit status of a step that said why it failed."""
 NO_MEMORY = 4
 """Exit status of a step that ran out of the memory it may have."""
+NO_ROOM = 5
+"""Exit status of a step that found the disk full."""
 _PR_SET_PDEATHSIG = 1
 _MEGABYTE = 1_000_000
 _KILL_ME_FIRST = "700"
@@ -116,4 +119,8 @@ def run(address: str, job_file: Path, report: Report) -> int:
         return FAILED
     except MemoryError:
         return NO_MEMORY
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return NO_ROOM
+        raise
     return 0

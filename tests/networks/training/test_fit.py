@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -227,3 +229,16 @@ def test_networks_that_do_not_fit_the_data() -> None:
 def test_options_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidOptions, match="must"):
         FitOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch makes an error of its own of it."""
+
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    data = digits(100)
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+        patched.setattr(Path, "open", lambda *_, **__: Full())
+        fit(tiny_net(), data, FitOptions(epochs=1, warmup_epochs=0.5), checkpoint=tmp_path / "x")

@@ -152,7 +152,7 @@ def test_the_trainer_may_be_killed(house: House) -> None:
 def test_a_step_that_cannot_succeed_fails_the_job_with_a_reason(house: House) -> None:
     house.start(trainer_memory_mb=1_000)
     kinds = {"abort": ("trainer-died", 2), "raise": ("trainer-died", 2), "eat memory": ("out-of-memory", 2)}
-    kinds["fail"] = ("step-failed", 1)
+    kinds |= {"fill the disk": ("disk-full", 2), "fail": ("step-failed", 1)}
     jobs = {how: house.add(**{"in": "export", "do": how, "step_s": 0.0}) for how in kinds}
     for how, (slug, tries) in kinds.items():
         row = house.ended(jobs[how])

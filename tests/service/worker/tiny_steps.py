@@ -5,6 +5,7 @@ Every step makes a number from the one before, so that the last one shows whethe
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -67,6 +68,8 @@ def _misbehave(how: str, folder: Path) -> None:
         os.abort()
     if how == "eat memory":
         bytearray(1 << 33)
+    if how == "fill the disk":
+        raise OSError(errno.ENOSPC, "No space left on device")
     if how == "raise":
         raise RuntimeError("not foreseen")
     if how == "wait":
