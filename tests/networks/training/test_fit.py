@@ -239,6 +239,8 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise OSError(errno.ENOSPC, "No space left on device")
 
     data = digits(100)
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+    options = FitOptions(epochs=1, warmup_epochs=0.5)
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "open", lambda *_, **__: Full())
-        fit(tiny_net(), data, FitOptions(epochs=1, warmup_epochs=0.5), checkpoint=tmp_path / "x")
+        with pytest.raises(OSError, match="No space left"):
+            fit(tiny_net(), data, options, checkpoint=tmp_path / "x")
