@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from networks.quantizers.quantizer import per_filter
 from networks.quantizers.sign import signs
+from networks.training.errors import InvalidOptions
 from networks.training.low_memory.chain import Chain, Reading
 from networks.training.low_memory.kept import Kept, blocks, buffer
 from networks.training.low_memory.norm import Backward as NormBackward
@@ -158,5 +159,11 @@ class Backward:
         if not (self.chain.binary_weights and self.chain.options.one_bit_gradients):
             return found
         assert self.sink is not None
+        if getattr(self.sink, "sign_gradient", None) is not None:
+            raise InvalidOptions(
+                "one-bit gradients must be used before there are new ones, as signs do not add up",
+                "a second backward step",
+                "Call zero_grad of the optimizer before each, or set one_bit_gradients=False.",
+            )
         self.sink.sign_gradient = found  # type: ignore[attr-defined]
         return None

@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from networks.training.low_memory.backward import Backward
 from networks.training.low_memory.chain import Chain, Reading
@@ -75,6 +76,7 @@ class Fused(torch.autograd.Function):
         return found
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the arguments."""
         real, weight, gain = ctx.saved_tensors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from torch import Tensor, nn
 
 from design.architecture import INPUT
@@ -31,6 +33,11 @@ def to_standard(module: LowMemoryNetwork) -> Network:
     for block in module.blocks():
         block.norm.weight.requires_grad_(True)
     return module.network.float()
+
+
+def plain_copy(module: LowMemoryNetwork) -> Network:
+    """A copy of the network itself with 32-bit weights, for looks from outside; the same parameters are trained."""
+    return copy.deepcopy(module.network).float()
 
 
 class LowMemoryNetwork(nn.Module):

@@ -15,11 +15,11 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, optim
 
 from networks.training.low_memory.options import Attenuation
+from networks.training.low_memory.planes import unpacked_rows
 
 AT_ONCE = 1 << 18
 
@@ -95,10 +95,8 @@ def _gradients(parameter: Tensor, bits: Tensor | None) -> Iterator[tuple[slice, 
     each = number // rows
     at_once = max(1, AT_ONCE // each)
     for row in range(0, rows, at_once):
-        data = bits[row : row + at_once]
-        found = torch.from_numpy(np.unpackbits(data.numpy(), axis=1, count=each, bitorder="little"))
-        part = slice(row * each, (row + len(data)) * each)
-        yield part, found.reshape(-1).float().mul_(2).sub_(1)
+        found = unpacked_rows(bits[row : row + at_once], each)
+        yield slice(row * each, row * each + found.numel()), found.reshape(-1)
 
 
 class HalfAdam(_Half):

@@ -50,9 +50,13 @@ class Plane:
 
         N x C x H x W in channels-last format, or N x features.
         """
-        data = self.data[first:last]
-        found = looked_up(data, low) if data.device.type == "cpu" else looked_up_slow(data, low)
-        return as_pictures(found[:, : self.elements], self.shape)
+        return as_pictures(unpacked_rows(self.data[first:last], self.elements, low=low), self.shape)
+
+
+def unpacked_rows(data: Tensor, elements: int, *, low: float = -1.0) -> Tensor:
+    """The first `elements` bits of each of N rows of bytes as float32: `low` or 1."""
+    found = looked_up(data, low) if data.device.type == "cpu" else looked_up_slow(data, low)
+    return found[:, :elements]
 
 
 def looked_up(data: Tensor, low: float) -> Tensor:
