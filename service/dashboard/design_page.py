@@ -167,11 +167,13 @@ def key_figures(prediction: Prediction, constraints: Constraints) -> tuple[Key, 
     positive = (
         _spread_key(label, estimate, text, limits.get(name), found.get(name)) for name, label, estimate, text in spread
     )
-    batch = prediction.training_batch_size
+    low, step = prediction.low_memory_training_bytes, f"one step of {prediction.training_batch_size}, counted"
+    if low is not None and low < prediction.training_memory_bytes:
+        step += f"; {kilobytes(low)} with low-memory training"
     sizes = (
         ("model_kb", "Model size", prediction.model_bytes, "packed weights, counted"),
         ("peak_memory_kb", "Peak memory", prediction.peak_memory_bytes, f"working memory {per_call}, counted"),
-        ("training_memory_kb", "Training memory", prediction.training_memory_bytes, f"one step of {batch}, counted"),
+        ("training_memory_kb", "Training memory", prediction.training_memory_bytes, step),
     )
     counted = (
         Key(

@@ -120,7 +120,7 @@ def measure_critical(
     def loss_at(stretch: float) -> float:
         with torch.no_grad():
             for one, old, new in zip(moved, before, after, strict=True):
-                one.copy_(torch.lerp(old, new, stretch))
+                one.copy_(torch.lerp(old.to(new.dtype), new, stretch))
             clip_latent_(own)
         return probe.value(own)
 

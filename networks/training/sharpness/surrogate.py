@@ -33,6 +33,7 @@ from networks.quantizers.learned_step import LearnedStepActivations, LearnedStep
 from networks.quantizers.options import ScaleGradient, SignGradient
 from networks.quantizers.quantizer import per_filter
 from networks.quantizers.uniform import UniformActivations, UniformWeights
+from networks.training.low_memory.network import LowMemoryNetwork, plain_copy
 
 TRUE_HESSIAN = "Hessian of the training loss"
 LATENT_HESSIAN = (
@@ -88,7 +89,8 @@ def surrogate(module: nn.Module, statistics: Statistics = Statistics.BATCH) -> S
 
 def quiet_copy(module: nn.Module, statistics: Statistics) -> tuple[nn.Module, Statistics | None]:
     """A copy without gradients and dropout, quantizers as they are; and what its batch norms use, if it has any."""
-    own = copy.deepcopy(module).train(statistics is Statistics.BATCH)
+    own = plain_copy(module) if isinstance(module, LowMemoryNetwork) else copy.deepcopy(module)
+    own.train(statistics is Statistics.BATCH)
     own.zero_grad(set_to_none=True)
     normalised = False
     for part in own.modules():

@@ -21,6 +21,8 @@ from networks.training.low_memory.chain import Reading
 from networks.training.low_memory.network import to_low_memory, to_standard
 from networks.training.low_memory.options import LOW_MEMORY, NOTHING_APPROXIMATED, NormKind
 from networks.training.low_memory.planes import Plane
+from networks.training.monitor.monitor import Monitor
+from networks.training.monitor.options import MonitorOptions
 from networks.training.options import FitOptions
 from tests.networks.training.low_memory.small import (
     CLIPPED,
@@ -135,6 +137,28 @@ def test_training_goes_on_from_a_checkpoint_to_the_digit(tmp_path: Path) -> None
     fit(again, digits(100), SHORT, checkpoint=path)
     for own, twin in zip(again.state_dict().values(), whole.state_dict().values(), strict=True):
         assert torch.equal(own, twin)
+
+
+def test_a_monitor_watches_and_changes_nothing() -> None:
+    """It looks at a plain copy of the network, and measures what needs no step rule."""
+    watched, alone = to_low_memory(small_perceptron()), to_low_memory(small_perceptron())
+    monitor = Monitor(MonitorOptions(every=1, pictures=32, chunk=16))
+    fit(watched, digits(100), SHORT, watcher=monitor)
+    fit(alone, digits(100), SHORT)
+    found = monitor.record()
+    assert "HalfAdam" in str(found.failed)  # of its step rule no threshold is known
+    assert len(found.readings) == 8
+    assert all(one.probe_loss is not None and one.critical_outcome is not None for one in found.readings)
+    assert all(one.flip_ratio is not None for one in found.readings[1:])
+    for own, twin in zip(watched.state_dict().values(), alone.state_dict().values(), strict=True):
+        assert torch.equal(own, twin)
+
+
+def test_signs_do_not_add_up() -> None:
+    low = to_low_memory(small_perceptron())
+    _loss(low, pictures()).backward()  # type: ignore[no-untyped-call]
+    with pytest.raises(InvalidOptions, match="signs do not add up"):
+        _loss(low, pictures()).backward()  # type: ignore[no-untyped-call]
 
 
 def test_standard_again_has_the_same_outputs() -> None:
