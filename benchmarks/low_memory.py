@@ -21,7 +21,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.hybrid_runs import Places, Result, hardware, stored_results
-from benchmarks.low_memory_measure import modelled, ratios
+from benchmarks.low_memory_measure import modelled, others, ratios
 from benchmarks.low_memory_runs import RECIPE, Job, run
 from benchmarks.low_memory_variants import COMPARED, VARIANTS, WIDTH
 from benchmarks.report import Arguments, base_parser, checked, say, write
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if found.train:
         _train(study)
-    write(_reported(study) | _measured(1.0) | {"quick": False}, given.json)
+    write(_reported(study) | _measured(1.0) | {"others": others(), "quick": False}, given.json)
 
 
 def _measured(width: float) -> dict[str, Any]:

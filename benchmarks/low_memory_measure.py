@@ -13,6 +13,7 @@ from design.task import find_task
 from design.training_memory import LOW_MEMORY, PUBLISHED, STANDARD, TrainingOptim, training_bytes
 
 BATCH = 100
+OTHERS = ("vgg_small", "resnet20")
 NETWORKS = {"binarynet": (binarynet, "cifar10"), "mlp": (perceptron, "mnist")}
 BARS = {"held_ratio": 30.0, "measured_ratio": 4.0, "with_state_ratio": 2.3, "step_time_ratio": 1.3}
 """Least ratios, but of time the largest."""
@@ -36,6 +37,28 @@ def modelled() -> dict[str, Any]:
     return found
 
 
+def _memory_ratios(standard: dict[str, Any], low: dict[str, Any]) -> dict[str, Any]:
+    whole = [one["peak_bytes"] + one["state_bytes"] for one in (standard, low)]
+    return {
+        "held_ratio": standard["held_bytes"] / low["held_bytes"],
+        "measured_ratio": standard["peak_bytes"] / low["peak_bytes"],
+        "with_state_ratio": whole[0] / whole[1],
+    }
+
+
+def others(networks: tuple[str, ...] = OTHERS) -> dict[str, Any]:
+    """The memory ratios of other networks, which have a binary body between edges of 8 bits."""
+    found = {}
+    for network in networks:
+        standard, low = (
+            measured(variant, batch_size=BATCH, width=1.0, time_it=False, network=network)
+            for variant in ("standard", "low_memory")
+        )
+        found[network] = _memory_ratios(standard, low)
+        say(f"{network}: " + ", ".join(f"{name} {value:.1f}" for name, value in found[network].items()))
+    return found
+
+
 def ratios(*, width: float = 1.0, variants: tuple[str, ...] = ("low_memory",)) -> dict[str, Any]:
     """Measured on a step of `BATCH` pictures, each figure in a fresh process of one thread, standard and low-memory.
 
@@ -52,13 +75,7 @@ def ratios(*, width: float = 1.0, variants: tuple[str, ...] = ("low_memory",)) -
             f"{memory['state_bytes'] / MIB:.1f} MiB, {taken['seconds']:.2f} s a step"
         )
     standard, low = rows["standard"], rows[variants[0]]
-    whole = [one["peak_bytes"] + one["state_bytes"] for one in (standard, low)]
-    found: dict[str, Any] = {
-        "held_ratio": standard["held_bytes"] / low["held_bytes"],
-        "measured_ratio": standard["peak_bytes"] / low["peak_bytes"],
-        "with_state_ratio": whole[0] / whole[1],
-        "step_time_ratio": low["seconds"] / standard["seconds"],
-    }
+    found = _memory_ratios(standard, low) | {"step_time_ratio": low["seconds"] / standard["seconds"]}
     found["bars_kept"] = {
         name: found[name] <= bar if name == "step_time_ratio" else found[name] >= bar for name, bar in BARS.items()
     }

@@ -1,4 +1,4 @@
-"""One training step of BinaryNet in a process of its own: what it holds, its peak, and how long it takes.
+"""One training step of a binary network in a process of its own: what it holds, its peak, and how long it takes.
 
 Memory is what the kernel counts: resident bytes before and behind the forward step, and the high-water mark of the
 whole step (forward, backward, step of the weights), the mark being reset before it. Freed blocks go back to the kernel
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from benchmarks.low_memory_runs import RECIPE
-from benchmarks.low_memory_variants import VARIANTS, make, network_design
+from benchmarks.low_memory_variants import BINARYNET, VARIANTS, make, named_design
 from design.task import find_task
 from networks.quantize import clip_latent_
 from networks.training.options import FitOptions
@@ -37,7 +37,7 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "
 MIB = 2**20
 
 
-def measured(variant: str, *, batch_size: int, width: float, time_it: bool) -> dict[str, Any]:
+def measured(variant: str, *, batch_size: int, width: float, time_it: bool, network: str = BINARYNET) -> dict[str, Any]:
     """Run this module in a fresh process.
 
     Args:
@@ -45,8 +45,9 @@ def measured(variant: str, *, batch_size: int, width: float, time_it: bool) -> d
         batch_size: Pictures in the step.
         width: Of BinaryNet.
         time_it: Measure the time (with the usual allocator), else memory.
+        network: BinaryNet, or a named network with a binary body (at its own width).
     """
-    command = [sys.executable, "-m", "benchmarks.low_memory_step", variant, str(batch_size), str(width)]
+    command = [sys.executable, "-m", "benchmarks.low_memory_step", variant, str(batch_size), str(width), network]
     environment = os.environ | ({"OMP_NUM_THREADS": "1"} if time_it else ALLOCATOR)
     if time_it:
         command.append("--time")
@@ -58,9 +59,9 @@ def measured(variant: str, *, batch_size: int, width: float, time_it: bool) -> d
 class _Steps:
     """A network and what steps it, as `fit` does."""
 
-    def __init__(self, variant: str, width: float) -> None:
+    def __init__(self, variant: str, width: float, network: str) -> None:
         torch.manual_seed(0)
-        self.module: nn.Module = make(network_design(TASK, width), variant, seed=0)
+        self.module: nn.Module = make(named_design(network, TASK, width), variant, seed=0)
         self.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optim: optim.Optimizer = make_optim(self.module, FitOptions(**RECIPE))
 
@@ -85,8 +86,8 @@ class _Steps:
         return sum(value.numel() * value.element_size() for value in tensors)
 
 
-def _memory(variant: str, batch_size: int, width: float) -> dict[str, Any]:
-    steps = _Steps(variant, width)
+def _memory(variant: str, batch_size: int, width: float, network: str) -> dict[str, Any]:
+    steps = _Steps(variant, width, network)
     steps.backward(steps.forward(FEW))
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the high-water mark
@@ -108,8 +109,8 @@ def _resident(name: str) -> int:
     raise RuntimeError(f"/proc/self/status must have {name}")
 
 
-def _time(variant: str, batch_size: int, width: float) -> dict[str, Any]:
-    steps = _Steps(variant, width)
+def _time(variant: str, batch_size: int, width: float, network: str) -> dict[str, Any]:
+    steps = _Steps(variant, width, network)
     steps.backward(steps.forward(batch_size))
     taken = []
     for _ in range(TIMED):
@@ -125,11 +126,12 @@ def main() -> None:
     parser.add_argument("variant", choices=VARIANTS)
     parser.add_argument("batch_size", type=int)
     parser.add_argument("width", type=float)
+    parser.add_argument("network", nargs="?", default=BINARYNET)
     parser.add_argument("--time", action="store_true", help="time, else memory")
     found = parser.parse_args()
     torch.set_num_threads(1)
     measure = _time if found.time else _memory
-    sys.stdout.write(json.dumps(measure(found.variant, found.batch_size, found.width)) + "\n")
+    sys.stdout.write(json.dumps(measure(found.variant, found.batch_size, found.width, found.network)) + "\n")
 
 
 if __name__ == "__main__":

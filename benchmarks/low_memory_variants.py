@@ -9,7 +9,10 @@ from torch import nn
 
 from design.binarynet import binarynet, published_policy
 from design.design import Design
+from design.policies import policy_by_role
+from design.precision import BINARY, precision
 from design.task import find_task
+from design.zoo import find_network
 from networks.build import build
 from networks.options import BuildOptions
 from networks.quantizers.options import QuantizerOptions, SignGradient
@@ -17,6 +20,7 @@ from networks.training.low_memory.network import to_low_memory
 from networks.training.low_memory.options import LOW_MEMORY, NOTHING_APPROXIMATED, LowMemoryOptions, NormKind
 
 TASK = "fashion_mnist"
+BINARYNET = "binarynet"
 WIDTH = 0.25
 COMPARED = ("standard", "low_memory")
 VARIANTS: dict[str, LowMemoryOptions | None] = {
@@ -38,6 +42,14 @@ def network_design(task: str, width: float) -> Design:
     """BinaryNet with every weight binary, as published."""
     architecture = binarynet(find_task(task), width=width, binary_edges=True)
     return Design(architecture=architecture, policy=published_policy(architecture))
+
+
+def named_design(network: str, task: str, width: float) -> Design:
+    """The network whose memory is measured: BinaryNet, or another by name with a binary body and edges of 8 bits."""
+    if network == BINARYNET:
+        return network_design(task, width)
+    architecture = find_network(network).design(find_task(task)).architecture
+    return Design(architecture=architecture, policy=policy_by_role(architecture, body=BINARY, edge=precision(8)))
 
 
 @lru_cache(maxsize=1)

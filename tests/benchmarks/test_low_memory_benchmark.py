@@ -66,6 +66,7 @@ def test_stored_runs_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.low_memory.ratios", lambda **_: {})
+    monkeypatch.setattr("benchmarks.low_memory.others", lambda: {})
     for variant, accuracy in (("standard", 0.9), ("low_memory", 0.895)):
         job = Job(variant=variant, seed=0, epochs=10)
         own = {
