@@ -146,7 +146,7 @@ def test_a_monitor_watches_and_changes_nothing() -> None:
     fit(watched, digits(100), SHORT, watcher=monitor)
     fit(alone, digits(100), SHORT)
     found = monitor.record()
-    assert "HalfAdam" in str(found.failed)  # of its step rule no threshold is known
+    assert found.failed is None
     assert len(found.readings) == 8
     assert all(one.probe_loss is not None and one.critical_outcome is not None for one in found.readings)
     assert all(one.flip_ratio is not None for one in found.readings[1:])
