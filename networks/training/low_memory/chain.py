@@ -70,6 +70,8 @@ class Chain:
         """N x C x H x W of the layer; `weight` with all or some of its filters."""
         if self.linear:
             return functional.linear(x.flatten(1), weight)[:, :, None, None]
+        if self._skips(weight):
+            return functional.conv2d(self._read(x), weight, None, groups=self.groups)
         return functional.conv2d(x, weight, None, self.stride, self.padding, self.dilation, self.groups)
 
     def backward(self, gradient: Tensor, x: Tensor, weight: Tensor, *, wanted: bool) -> tuple[Tensor | None, Tensor]:
@@ -78,12 +80,13 @@ class Chain:
             flat = gradient.flatten(1)
             own = (flat @ weight).view(x.shape) if wanted else None
             return own, flat.t() @ x.flatten(1)
+        skips = self._skips(weight)
         found = torch.ops.aten.convolution_backward(
             gradient,
-            x,
+            self._read(x) if skips else x,
             weight,
             None,
-            self.stride,
+            (1, 1) if skips else self.stride,
             self.padding,
             self.dilation,
             False,
@@ -91,7 +94,19 @@ class Chain:
             self.groups,
             (wanted, True, False),
         )
-        return found[0], found[1]
+        if not skips or not wanted:
+            return found[0], found[1]
+        whole = torch.zeros_like(x)
+        self._read(whole).copy_(found[0])
+        return whole, found[1]
+
+    def _skips(self, weight: Tensor) -> bool:
+        """Whether it is a kernel of 1 x 1 with steps, which is given what it reads alone (see `QuantizedConv2d`)."""
+        return weight.shape[2:] == (1, 1) and self.padding == (0, 0) and self.stride != (1, 1)
+
+    def _read(self, x: Tensor) -> Tensor:
+        """The pixels of N x C x H x W that such a kernel reads."""
+        return x[:, :, :: self.stride[0], :: self.stride[1]]
 
     def picture_chunk(self, in_elements: int, filters: int, positions: int, size: int) -> int:
         """Pictures computed at once.

@@ -160,3 +160,20 @@ def test_half_gradients_are_close() -> None:
         shifts.append(shift.grad)
         assert ticket.untyped_storage().nbytes() <= 8
     torch.testing.assert_close(shifts[0], shifts[1], rtol=5e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [(2, 2), (3, 1)])
+def test_kernels_of_one_pixel_with_steps_are_those_of_torch(stride: tuple[int, int]) -> None:
+    chain = _chain(stride=stride)
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(2, 3, 7, 6, dtype=torch.float64, generator=generator, requires_grad=True)
+    weight = torch.randn(5, 3, 1, 1, dtype=torch.float64, generator=generator, requires_grad=True)
+    wanted = nn.functional.conv2d(x, weight, stride=stride)
+    gradient = torch.randn(wanted.shape, dtype=torch.float64, generator=generator)
+    wanted.backward(gradient)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        torch.testing.assert_close(chain.forward(x, weight), wanted)
+        of_input, of_weight = chain.backward(gradient, x, weight, wanted=True)
+        torch.testing.assert_close(of_weight, weight.grad)
+        torch.testing.assert_close(of_input, x.grad)
+        assert chain.backward(gradient, x, weight, wanted=False)[0] is None
