@@ -80,6 +80,7 @@ def report_of(subject: Subject, *, made_at: str) -> JobReport:
         exported=tuple(_exported(subject, one) for one in verified["files"]),
         host=f"{measured['host']['name']}, {measured['host']['runtime']}",
         host_assumed=host.assumed,
+        training_pictures=_needed(subject, "prepare data")["training_pictures"],
         steps=_steps(subject),
         files=tuple(
             FileNote(name=name, bytes=(subject.folder / name).stat().st_size, what=what)

@@ -124,6 +124,7 @@ class JobReport(_Part):
         host: Name of the worker's machine, with its runtime.
         host_assumed: What its prediction had to assume.
         significance: Empty where it was not looked at.
+        training_pictures: How many were trained on.
     """
 
     job_id: str
@@ -141,6 +142,7 @@ class JobReport(_Part):
     exported: tuple[ExportedFile, ...] = ()
     host: str
     host_assumed: tuple[Assumption, ...] = ()
+    training_pictures: int | None = None
     steps: tuple[StepNote, ...]
     files: tuple[FileNote, ...]
 

@@ -17,6 +17,8 @@ from service.worker.report.document import Comparison, JobReport, Training
 from service.worker.report.figures import Band, Plot, band, significance_plot, training_plots
 
 BYTES, FRACTION = "bytes", "fraction"
+NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
+"""Of no use within HTML."""
 
 _environment = Environment(
     loader=PackageLoader("service.worker.report"),
@@ -90,7 +92,7 @@ def watched(training: Training) -> WatchedTraining:
     words = () if record is None else tuple(verdict.words for verdict in record.verdicts)
     if record is not None and record.start is not None:
         words = (record.start.words, *words)
-    edge = Markup("") if record is None else Markup(edge_figure(record))
+    edge = Markup("") if record is None else Markup(edge_figure(record).replace(NAMESPACE, ""))
     return WatchedTraining(training=training, plots=training_plots(training), edge=edge, words=words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from design.design import Design
 from design.devices.catalogue import find_device
@@ -11,6 +12,7 @@ from design.precision import BINARY, precision
 from design.task import find_task
 from design.zoo import find_network
 from networks.runtime.host import host_profile
+from networks.training.monitor.record import Finding, MonitorRecord, Reading, Verdict
 from predictors.descriptor import describe
 from predictors.predict import explain
 from service.worker.report.document import (
@@ -25,6 +27,37 @@ from service.worker.report.document import (
 )
 
 CPUINFO = "processor : 0\nmodel name : Some CPU\ncpu MHz : 2600\nflags : sse2 avx avx2 fma\n"
+
+
+def watched() -> dict[str, Any]:
+    """What a monitor saw: curvature that rises to its threshold."""
+    readings = tuple(
+        Reading(
+            step=40 * place,
+            learning_rate=0.1,
+            loss=2.0 / (place + 1),
+            loss_deviation=0.1,
+            highest_loss=2.2 / (place + 1),
+            gradient_norm=1.0,
+            probe_loss=2.1 / (place + 1),
+            sharpness=4.0 * (place + 1),
+            threshold=20.0,
+        )
+        for place in range(6)
+    )
+    return MonitorRecord(
+        readings=readings,
+        verdicts=(Verdict(finding=Finding.EDGE, step=200, words="At the edge <of> stability, as is normal."),),
+        start=None,
+        threshold="2 / step size",
+        measures="of the loss",
+        critical_measures="",
+        statistics=None,
+        pictures=64,
+        chunk=64,
+        steps=240,
+        overhead=0.07,
+    ).as_json()
 
 
 def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
@@ -56,6 +89,7 @@ def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
             latency_ms=latency_ms,
             latency_how="fastest of 200 calls, batch 1, 1 thread, onnxruntime 1",
         ),
+        training_pictures=1_294,
         trainings=tuple(
             Training(
                 name=name,
@@ -70,6 +104,8 @@ def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
                 ),
                 best_epoch=epochs - 2,
                 seconds=31.5,
+                monitor=watched(),
+                memory="no limit on training memory",
             )
             for name, epochs in (("train", 20), ("quantize", 12))
         ),
