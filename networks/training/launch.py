@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,13 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from networks.training.errors import RankFailed
 
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
 
 def launch(function: Callable[..., Any], *arguments: Any, processes: int) -> Any:
     """Call a function in several new processes at once, which meet through `Ranks.joined`; the result of the first.
+
+    To be called in the main thread.
 
     Args:
         function: At the top of a module.
@@ -32,9 +37,13 @@ def launch(function: Callable[..., Any], *arguments: Any, processes: int) -> Any
         rdzv_endpoint="localhost:0",
         max_restarts=0,
     )
+    before = {number: signal.getsignal(number) for number in HANDLED}
     try:
         return elastic_launch(config, function)(*arguments)[0]
     except ChildFailedError as error:
         number, failure = error.get_first_failure()
         must = "all processes of a training must end well"
         raise RankFailed(must, f"{failure.message} in number {number}") from error
+    finally:
+        for number, handler in before.items():  # the launcher leaves its own
+            signal.signal(number, handler)

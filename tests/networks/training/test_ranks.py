@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def failing(folder: str) -> None:
 
 def test_gradients_are_averaged_over_two_processes(tmp_path: Path) -> None:
     alone, losses = trained(ALONE, None)
+    before = signal.getsignal(signal.SIGTERM)
     found = launch(two, str(tmp_path), processes=2)
+    assert signal.getsignal(signal.SIGTERM) is before
     together, loss_together = found["whole"]
     for name, value in alone.items():
         torch.testing.assert_close(together[name], value, rtol=1e-4, atol=1e-5)
