@@ -1,8 +1,9 @@
-"""Files stay small, packages stay empty, and one file alone ends transactions."""
+"""Files stay small, packages stay empty, names of tests differ, and one file alone ends transactions."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def test_files_are_short(path: Path) -> None:
 def test_packages_are_empty() -> None:
     full = [str(path.relative_to(ROOT)) for path in SOURCES if path.name == "__init__.py" and path.read_text().strip()]
     assert full == ["design/__init__.py"]
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Folders of tests are no packages: of two files with one name, pytest would read one and refuse the other."""
+    names = Counter(path.name for path in SOURCES if path.name.startswith("test_"))
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_only_the_database_module_commits() -> None:
