@@ -61,3 +61,13 @@ def test_the_script_classifies(folder: Path, file: str, number: int) -> None:
 
 def test_the_script_is_short() -> None:
     assert len(Path(run_model.__file__).read_text("utf-8").splitlines()) <= 50
+
+
+@pytest.mark.parametrize("given", [[], ["model.onnx"], ["model.onnx", "pictures.npz", "more"]])
+def test_it_says_how_it_is_called(given: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", run_model.__file__, *given], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "python run_model.py model.onnx picture.png" in done.stderr
+    assert "Traceback" not in done.stderr
