@@ -98,32 +98,48 @@ def bounds(
     counts: Mapping[str, int],
     options: BoundOptions = BERNSTEIN,
 ) -> tuple[LayerBound, ...]:
-    """What the theorem says of every layer that reads a family: the samples that keep as many, and their epsilon.
+    """`layer_bound` of every layer that reads a family, where each family keeps its number wherever it is read."""
+    return tuple(layer_bound(architecture, found, scores, name, counts, options) for name in found.readers)
+
+
+def layer_bound(
+    architecture: Architecture,
+    found: Families,
+    scores: Scores,
+    name: str,
+    counts: Mapping[str, int],
+    options: BoundOptions = BERNSTEIN,
+) -> LayerBound:
+    """What the theorem says of a layer that reads families: the samples that keep as many, and their epsilon.
 
     A layer that reads several families has the sum of their epsilons: each is drawn apart, and its part of a sum is off
-    by at most its epsilon times the whole sum. Samples and sensitivities add up too. A family kept whole errs nowhere.
+    by at most its epsilon times the whole sum. Samples and sensitivities add up too. A family kept whole errs nowhere;
+    for one of which nothing is kept, epsilon is infinite.
+
+    Args:
+        architecture: Before anything is removed.
+        found: Of it.
+        scores: Sensitivities.
+        name: Of the layer.
+        counts: Family -> choices that are left of what the layer reads.
+        options: Constants of the bound.
     """
-    reported = []
-    for name in found.readers:
-        layer = architecture.layer(name)
-        read = [one for one in found.families if name in found.read_by(one)]
-        log = logarithm(layer, options) + math.log(len(read))
-        epsilon = samples = total = 0.0
-        for one in read:
-            own, count = scores[one.name], counts[one.name]
-            total += float(own.sum())
-            if count < one.size:
-                drawn = samples_to_keep(distribution(own), count)
-                samples += drawn
-                epsilon += epsilon_for(drawn, float(own.sum()), log, options)
-        reported.append(
-            LayerBound(
-                layer=name,
-                sensitivity=total,
-                samples=samples,
-                distinct=sum(counts[one.name] for one in read),
-                epsilon=epsilon,
-                delta=options.delta,
-            )
-        )
-    return tuple(reported)
+    layer = architecture.layer(name)
+    read = [one for one in found.families if name in found.read_by(one)]
+    log = logarithm(layer, options) + math.log(len(read))
+    epsilon = samples = total = 0.0
+    for one in read:
+        own, count = scores[one.name], counts[one.name]
+        total += float(own.sum())
+        if count < one.size:
+            drawn = samples_to_keep(distribution(own), count) if count else 0.0
+            samples += drawn
+            epsilon += epsilon_for(drawn, float(own.sum()), log, options)
+    return LayerBound(
+        layer=name,
+        sensitivity=total,
+        samples=samples,
+        distinct=sum(counts[one.name] for one in read),
+        epsilon=epsilon,
+        delta=options.delta,
+    )
