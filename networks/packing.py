@@ -1,22 +1,18 @@
 """Networks as packed bytes: every weight at its own number of bits, and nothing else that could be left out.
 
-Layout, little-endian: `BSPK`, version (2 bytes), length of the options (4), length of the payload (8), SHA-256 of all
-other bytes (32), digest of the design (32), options as JSON (those that are not the default), payload.
-
-The payload holds the layers in the design's order. A layer with weights has: under 16 bits one float32 scale a filter
-and the whole numbers at 1, 2, 4 or 8 bits, filters first, filled up to whole bytes; at 16 bits the halves; at 32
-float32. Then float32 biases, what its activation quantizer has learned (a step, or shifts), and norms as scale and
-shift. Version 2 is written where a shortcut without weights has channels of its own order (a network that was cut):
-each of them then has the channel read at every channel of its output, -1 for zeros, at 32 bits. Shapes are not stored:
-they follow from the design, whose digest must fit. The size is what `design.counts.model_bytes` says, plus 84 bytes in
-front, 4 for each learned step of activations and 4 for each of those channels.
+Behind a small front (`networks.packing_front`) stands the payload, little-endian, with the layers in the design's
+order. A layer with weights has: under 16 bits one float32 scale a filter and the whole numbers at 1, 2, 4 or 8 bits,
+filters first, filled up to whole bytes; at 16 bits the halves; at 32 float32. Then float32 biases, what its activation
+quantizer has learned (a step, or shifts), and norms as scale and shift. Where a shortcut without weights has channels
+of its own order (a network that was cut), all of them have 1 plus the channel read at every channel of their output, 0
+for zeros, at as few bits as hold that. Shapes are not stored: they follow from the design, whose digest must fit. The
+size is what `design.counts.model_bytes` says, plus 17 bytes in front, 4 for each learned step of activations and those
+channels. Files of versions 1 and 2 are read as well (`networks.earlier_front`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -28,11 +24,13 @@ from torch import Tensor, nn
 from design.design import Design
 from networks.bits import packed, packed_size, unpacked
 from networks.build import build
+from networks.earlier_front import is_earlier, opened_earlier
 from networks.errors import InvalidArtefact, InvalidSelection
 from networks.layers import Norm, Quantized
 from networks.network import Network, weighted_parts
 from networks.operations import Sum
 from networks.options import DEFAULT, BuildOptions, Order
+from networks.packing_front import Content, opened, with_front
 from networks.pad import Pad
 from networks.quantizers.half import HalfPrecision
 from networks.quantizers.options import (
@@ -44,13 +42,6 @@ from networks.quantizers.options import (
 )
 from networks.quantizers.quantizer import Codes
 from networks.quantizers.start import StartsFromData
-
-MAGIC = b"BSPK"
-USUAL_PADS, OWN_PADS = VERSIONS = 1, 2
-_FRONT = struct.Struct("<4sHIQ")
-_DIGEST = hashlib.sha256().digest_size
-FRONT_BYTES = _FRONT.size + 2 * _DIGEST
-"""Bytes in front of options and payload."""
 
 
 def pack(network: Network, design: Design) -> bytes:
@@ -70,12 +61,10 @@ def pack(network: Network, design: Design) -> bytes:
         raise InvalidArtefact(
             "learned steps must have started before a network is packed", idle[0], "Run one batch through the network."
         )
-    version = OWN_PADS if any(pad.source is not None for pad in _pads(network)) else USUAL_PADS
-    payload = b"".join(_written(network, version))
-    options = options_to_text(network.options).encode()
-    front = _FRONT.pack(MAGIC, version, len(options), len(payload))
-    digest = bytes.fromhex(design.digest)
-    return front + _checksum(front, digest, options, payload) + digest + options + payload
+    own_pads = any(pad.source is not None for pad in _pads(network))
+    payload = b"".join(_written(network, own_pads))
+    options = b"" if network.options == DEFAULT else options_to_text(network.options).encode()
+    return with_front(Content(payload=payload, options=options, own_pads=own_pads), design)
 
 
 def unpack(data: bytes, design: Design) -> Network:
@@ -86,27 +75,32 @@ def unpack(data: bytes, design: Design) -> Network:
     Raises:
         InvalidArtefact: Bytes that are no packed network, truncated, damaged, of a later version or another design.
     """
-    version, options, payload = _opened(data, design)
-    network = build(design, options=options)
-    rest = _Bytes(payload)
+    content = _opened(data, design)
+    network = build(design, options=options_from_text(content.options) if content.options else DEFAULT)
+    rest = _Bytes(content.payload)
     with torch.no_grad():
-        for kind, module in _stored(network, version):
-            _read(kind, module, rest)
+        for kind, module in _stored(network, content.own_pads):
+            _read(kind, module, rest, wide_pads=content.wide_pads)
     if rest.left:
         raise InvalidArtefact("a packed network must end behind its last layer", f"{rest.left} bytes more")
     return network.eval().requires_grad_(False)
 
 
-def payload_bytes(data: bytes) -> int:
-    """Bytes of weights, scales, biases, norms and learned steps, without what stands in front."""
-    return int(_FRONT.unpack_from(data)[3])
+def pad_bytes(network: Network) -> int:
+    """Bytes of the channels that pads read, which follow from no design; 0 unless one has an order of its own."""
+    pads = _pads(network)
+    return sum(len(_pad_written(pad)) for pad in pads) if any(pad.source is not None for pad in pads) else 0
+
+
+def _opened(data: bytes, design: Design) -> Content:
+    return opened_earlier(data, design) if is_earlier(data) else opened(data, design)
 
 
 def _pads(network: Network) -> list[Pad]:
     return [unit.operation for unit in network.units() if isinstance(unit.operation, Pad)]
 
 
-def _stored(network: Network, version: int) -> Iterator[tuple[str, nn.Module]]:
+def _stored(network: Network, own_pads: bool) -> Iterator[tuple[str, nn.Module]]:
     """What is stored, in order: weights, what activation quantizers have learned, norms, pads of their own order."""
     for layer in network.architecture.layers:
         unit = network.unit(layer.name)
@@ -118,7 +112,7 @@ def _stored(network: Network, version: int) -> Iterator[tuple[str, nn.Module]]:
                 yield "learned", part.activation_quantizer
         if unit.norm is not None:
             yield "norm", unit.norm
-        if isinstance(unit.operation, Pad) and version == OWN_PADS:
+        if isinstance(unit.operation, Pad) and own_pads:
             yield "pad", unit.operation
         for added in (unit.operation, unit.sum):
             if isinstance(added, Sum):
@@ -126,8 +120,8 @@ def _stored(network: Network, version: int) -> Iterator[tuple[str, nn.Module]]:
                     yield "learned", quantizer
 
 
-def _written(network: Network, version: int) -> Iterator[bytes]:
-    for kind, module in _stored(network, version):
+def _written(network: Network, own_pads: bool) -> Iterator[bytes]:
+    for kind, module in _stored(network, own_pads):
         if kind == "weight":
             assert isinstance(module, Quantized)
             yield from _weight_written(module)
@@ -135,9 +129,19 @@ def _written(network: Network, version: int) -> Iterator[bytes]:
             assert isinstance(module, Norm)
             yield from (_floats(values) for values in module.folded())
         elif isinstance(module, Pad):
-            yield np.asarray(module.channel_sources, dtype="<i4").tobytes()
+            yield _pad_written(module)
         else:
             yield from (_floats(values) for values in module.parameters())
+
+
+def _pad_bits(pad: Pad) -> int:
+    """The fewest bits that hold 0 to the number of channels read."""
+    return next(bits for bits in (1, 2, 4, 8, 16, 32) if pad.read < 1 << bits)
+
+
+def _pad_written(pad: Pad) -> bytes:
+    bits, numbers = _pad_bits(pad), 1 + np.array(pad.channel_sources)
+    return packed(numbers.astype(np.uint8), bits) if bits <= 8 else numbers.astype(f"<u{bits // 8}").tobytes()
 
 
 def _floats(values: Tensor) -> bytes:
@@ -187,7 +191,7 @@ class _Bytes:
         return torch.from_numpy(values).reshape(like.shape)
 
 
-def _read(kind: str, module: nn.Module, rest: _Bytes) -> None:
+def _read(kind: str, module: nn.Module, rest: _Bytes, *, wide_pads: bool) -> None:
     if kind == "weight":
         assert isinstance(module, Quantized)
         _weight_read(module, rest)
@@ -197,18 +201,28 @@ def _read(kind: str, module: nn.Module, rest: _Bytes) -> None:
         module.weight.copy_(rest.floats(module.weight))
         module.bias.copy_(rest.floats(module.bias))
     elif isinstance(module, Pad):
-        sources = np.frombuffer(rest.take(4 * module.channels), dtype="<i4")
-        try:
-            module.set_sources(sources.tolist())
-        except InvalidSelection as error:
-            raise InvalidArtefact(
-                "the pads of a packed network must read channels that are there", error.got
-            ) from error
+        _pad_read(module, rest, wide=wide_pads)
     else:
         for values in module.parameters():
             values.copy_(rest.floats(values))
         if isinstance(module, StartsFromData):
             module.started.fill_(True)
+
+
+def _pad_read(pad: Pad, rest: _Bytes, *, wide: bool) -> None:
+    bits = _pad_bits(pad)
+    if wide:
+        sources = np.frombuffer(rest.take(4 * pad.channels), dtype="<i4").astype(np.int64)
+    elif bits <= 8:
+        content = rest.take(packed_size(pad.channels, bits))
+        sources = unpacked(content, pad.channels, bits).astype(np.int64) - 1
+    else:
+        content = rest.take(bits // 8 * pad.channels)
+        sources = np.frombuffer(content, dtype=f"<u{bits // 8}").astype(np.int64) - 1
+    try:
+        pad.set_sources(sources.tolist())
+    except InvalidSelection as error:
+        raise InvalidArtefact("the pads of a packed network must read channels that are there", error.got) from error
 
 
 def _weight_read(part: Quantized, rest: _Bytes) -> None:
@@ -229,35 +243,6 @@ def _weight_read(part: Quantized, rest: _Bytes) -> None:
     part.weight_quantizer = None
     if isinstance(part.bias, Tensor):
         part.bias.copy_(rest.floats(part.bias))
-
-
-def _checksum(front: bytes, digest: bytes, options: bytes, payload: bytes) -> bytes:
-    return hashlib.sha256(b"".join((front, digest, options, payload))).digest()
-
-
-def _opened(data: bytes, design: Design) -> tuple[int, BuildOptions, bytes]:
-    """Version, options and payload of intact bytes of this design."""
-    if len(data) < FRONT_BYTES or data[: len(MAGIC)] != MAGIC:
-        raise InvalidArtefact(f"a packed network must begin with {MAGIC.decode()}", f"{data[:4]!r}, {len(data)} bytes")
-    _, version, options_length, payload_length = _FRONT.unpack_from(data)
-    if version not in VERSIONS:
-        raise InvalidArtefact(
-            f"the version of a packed network must be at most {max(VERSIONS)}",
-            str(version),
-            "Use a later release to read it.",
-        )
-    whole = FRONT_BYTES + options_length + payload_length
-    if len(data) != whole:
-        raise InvalidArtefact(f"the packed network must have {whole} bytes", f"{len(data)}", "The file is incomplete.")
-    checksum, digest = data[_FRONT.size : _FRONT.size + _DIGEST], data[_FRONT.size + _DIGEST : FRONT_BYTES]
-    options, payload = data[FRONT_BYTES : FRONT_BYTES + options_length], data[FRONT_BYTES + options_length :]
-    if _checksum(data[: _FRONT.size], digest, options, payload) != checksum:
-        raise InvalidArtefact("the checksum of a packed network must fit its content", "damaged bytes")
-    if digest.hex() != design.digest:
-        raise InvalidArtefact(
-            f"a packed network must be of the design {design.digest[:12]}", f"one of {digest.hex()[:12]}"
-        )
-    return version, options_from_text(options), payload
 
 
 def options_to_text(options: BuildOptions) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from design.architecture import Architecture
 from design.counts import count
 from design.design import Design
-from design.policies import hybrid_full_precision_shortcuts, policy_by_role
+from design.layer import Layer, Op
+from design.layers import conv
+from design.policies import full_precision, hybrid_full_precision_shortcuts, policy_by_role
 from design.precision import BINARY, Precision, precision
 from design.spaces.registry import SPACES
 from design.task import find_task
@@ -20,7 +22,9 @@ from networks.build import BuildOptions, Order, build
 from networks.errors import InvalidArtefact
 from networks.layers import Norm
 from networks.network import Network
-from networks.packing import FRONT_BYTES, pack, payload_bytes, unpack
+from networks.packing import pack, pad_bytes, unpack
+from networks.packing_front import FRONT_BYTES, Content, opened, with_front
+from networks.pad import Pad
 from networks.quantizers.options import Half, QuantizerOptions, ScaleGradient, UniformQuantizer
 
 DIGITS, CIFAR = find_task("digits"), find_task("cifar10")
@@ -65,7 +69,7 @@ def test_resnets_of_all_bits_have_the_counted_size_and_the_same_logits(bits: int
     design = _resnet(precision(bits), precision(max(8, bits)))  # type: ignore[arg-type]
     network = _lived_in(design)
     data, counted = _same_logits(network, design), count(design).model_bytes
-    assert payload_bytes(data) == counted + 4 * _learned_steps(network)
+    assert len(data) - FRONT_BYTES == counted + 4 * _learned_steps(network)
     assert abs(len(data) / counted - 1) < 0.01
 
 
@@ -85,7 +89,7 @@ def test_random_members_of_every_space_have_the_counted_size_and_the_same_logits
         design = space.decode(task, values)
         network = _lived_in(design)
         data = _same_logits(network, design)
-        assert payload_bytes(data) == count(design).model_bytes + 4 * _learned_steps(network)
+        assert len(data) - FRONT_BYTES == count(design).model_bytes + 4 * _learned_steps(network)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def binary() -> tuple[bytes, Design]:
     return pack(build(design), design), design
 
 
-@pytest.mark.parametrize("place", [0, 4, FRONT_BYTES - 40, FRONT_BYTES - 10, FRONT_BYTES + 5, -1])
+@pytest.mark.parametrize("place", [0, 4, 5, FRONT_BYTES - 1, FRONT_BYTES + 5, -1])
 def test_a_flipped_bit_anywhere_is_noticed(binary: tuple[bytes, Design], place: int) -> None:
     data = bytearray(binary[0])
     data[place] ^= 0x20
@@ -143,36 +147,89 @@ def test_a_flipped_bit_anywhere_is_noticed(binary: tuple[bytes, Design], place: 
 def test_truncated_bytes_are_refused(binary: tuple[bytes, Design], length: int) -> None:
     with pytest.raises(InvalidArtefact, match="must"):
         unpack(binary[0][:length], binary[1])
-    with pytest.raises(InvalidArtefact, match="must have"):
+    with pytest.raises(InvalidArtefact, match="damaged or incomplete"):
         unpack(binary[0] + b"\0", binary[1])
 
 
-def test_a_later_version_is_refused_by_name(binary: tuple[bytes, Design]) -> None:
-    data = binary[0][:4] + struct.pack("<H", 3) + binary[0][6:]
-    with pytest.raises(InvalidArtefact, match=r"at most 2, but got 3.*later release"):
+@pytest.mark.parametrize("form", [4, 0x43, 0x83, 0])
+def test_a_later_version_is_refused_by_number(binary: tuple[bytes, Design], form: int) -> None:
+    data = binary[0][:4] + bytes([form]) + binary[0][5:]
+    with pytest.raises(InvalidArtefact, match=rf"1 to 3, but got {form}.*later release"):
         unpack(data, binary[1])
 
 
-def test_bytes_with_a_right_checksum_but_wrong_content_are_refused(binary: tuple[bytes, Design]) -> None:
-    """Written by hand: the payload is too short for the design, or too long, or the options are unknown."""
+def test_every_byte_of_the_digest_counts(binary: tuple[bytes, Design]) -> None:
+    """Another design whose digest begins alike is noticed too."""
     data, design = binary
-    front, digest, rest = data[:18], data[50:82], data[84:]
+    other = _resnet(precision(2))
+    own = bytes.fromhex(other.digest)[:4]
+    with pytest.raises(InvalidArtefact, match=f"of the design {other.digest[:8]}, but got one of {design.digest[:8]}"):
+        unpack(data, other)
+    with pytest.raises(InvalidArtefact, match="checksum"):
+        unpack(data[:5] + own + data[9:], other)
 
-    def written(options: bytes, payload: bytes) -> bytes:
-        own = struct.pack("<4sHIQ", b"BSPK", 1, len(options), len(payload))
-        return own + hashlib.sha256(own + digest + options + payload).digest() + digest + options + payload
 
-    assert written(b"{}", rest) == data
-    assert front == data[:18]
+def test_bytes_with_a_right_checksum_but_wrong_content_are_refused(binary: tuple[bytes, Design]) -> None:
+    """The payload is too short for the design, or too long, or the options are unknown."""
+    data, design = binary
+    rest = data[FRONT_BYTES:]
+    assert opened(data, design) == Content(payload=rest)
+    assert with_front(Content(payload=rest), design) == data
     for options, payload in (
-        (b"{}", rest[:-4]),
-        (b"{}", rest + b"1234"),
+        (b"", rest[:-4]),
+        (b"", rest + b"1234"),
         (b"[]", rest),
         (b'{"a":1}', rest),
         (b"\xff", rest),
+        (b'{"order":"norm_first"}', rest),
     ):
         with pytest.raises(InvalidArtefact):
-            unpack(written(options, payload), design)
+            unpack(with_front(Content(payload=payload, options=options), design), design)
+
+
+@pytest.mark.parametrize(("read", "size"), [(1, 1), (3, 2), (15, 4), (16, 7), (255, 7), (256, 14), (70_000, 28)])
+def test_pads_of_their_own_order_take_few_bits(read: int, size: int) -> None:
+    """Seven channels that each read one of `read`, or none."""
+    network, design = _padded(read)
+    (pad,) = (unit.operation for unit in network.units() if isinstance(unit.operation, Pad))
+    usual = len(pack(network, design))
+    assert pad_bytes(network) == 0
+    pad.set_sources([read - 1, -1, 0, -1, -1, 0, read - 1])
+    data = pack(network, design)
+    assert pad_bytes(network) == size == len(data) - usual
+    (again,) = (unit.operation for unit in unpack(data, design).units() if isinstance(unit.operation, Pad))
+    assert again.channel_sources == pad.channel_sources
+
+
+def test_pads_that_read_channels_that_are_not_there_are_refused() -> None:
+    network, design = _padded(2)
+    (pad,) = (unit.operation for unit in network.units() if isinstance(unit.operation, Pad))
+    pad.set_sources([1, 0, -1, -1, -1, -1, -1])
+    content = opened(pack(network, design), design)
+    wrong = replace(content, payload=content.payload[:-2] + b"\xff\xff")
+    with pytest.raises(InvalidArtefact, match="must read channels that are there"):
+        unpack(with_front(wrong, design), design)
+
+
+def _padded(read: int) -> tuple[Network, Design]:
+    """A pad alone, behind a convolution of one value."""
+    layers = (
+        conv("conv", "input", (1, 1, 1), read, kernel=1, batch_norm=False),
+        Layer(
+            name="pad",
+            op=Op.PAD,
+            inputs=("conv",),
+            in_channels=read,
+            in_height=1,
+            in_width=1,
+            out_channels=7,
+            out_height=1,
+            out_width=1,
+        ),
+    )
+    architecture = Architecture(name="padded", input_shape=(1, 1, 1), layers=layers)
+    design = Design(architecture=architecture, policy=full_precision(architecture))
+    return build(design), design
 
 
 def test_unpacked_networks_take_no_gradient(binary: tuple[bytes, Design]) -> None:

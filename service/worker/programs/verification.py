@@ -11,7 +11,8 @@ from design.counts import model_bytes
 from design.encoding import encode_designs
 from networks.errors import InvalidArtefact
 from networks.export.exported import Exported
-from networks.packing import FRONT_BYTES, payload_bytes, unpack
+from networks.packing import pad_bytes, unpack
+from networks.packing_front import FRONT_BYTES
 from networks.runtime.integer_nodes import integer_nodes
 from networks.runtime.verify import Agreement, verify
 from service.worker.programs.exporting import PACKED
@@ -62,7 +63,7 @@ def _packed(subject: Subject) -> dict[str, Any]:
         if not torch.equal(network(images), again(images)):
             raise InvalidArtefact("packed weights must give the logits of the network, bit for bit", "others")
     counted = int(model_bytes(encode_designs([design]))[0])
-    size = payload_bytes(content)
+    size = len(content) - FRONT_BYTES - pad_bytes(network)
     allowed = PACKED_TOLERANCE * counted + STEP_BYTES * len(design.policy.layers)
     if abs(size - counted) > allowed:
         raise InvalidArtefact(f"packed weights must take {counted} bytes within 1 %", f"{size}")
