@@ -38,20 +38,18 @@ class Ask:
         present: B x FIGURES, 1 where a limit is set.
         weights: B x 4, shares of accuracy, latency, energy and size in what is maximised.
         caution: B, standard deviations of accuracy that a design's error is judged at, times their size.
-        quantile: Standard deviations that the risk asks for; not read by networks.
     """
 
     limits: Tensor
     present: Tensor
     weights: Tensor
     caution: Tensor
-    quantile: float = 0.0
 
     def repeat(self, count: int) -> Ask:
         """Each request `count` times in a row."""
         columns = (self.limits, self.present, self.weights, self.caution)
         limits, present, weights, caution = (one.repeat_interleave(count, dim=0) for one in columns)
-        return Ask(limits, present, weights, caution, self.quantile)
+        return Ask(limits, present, weights, caution)
 
     def tightened(self, share: Tensor) -> Ask:
         """Every limit tighter by a share (B, in natural logarithms; of log odds half as much)."""
@@ -80,7 +78,6 @@ def ask_of(objective: Objective, risk: float, seen: Observation) -> Ask:
         torch.tensor(present[None], dtype=torch.float32),
         torch.tensor(np.maximum(weights / weights.sum(), LEAST_WEIGHT)[None], dtype=torch.float32),
         torch.tensor([quantile * seen.accuracy_spread], dtype=torch.float32),
-        quantile,
     )
 
 

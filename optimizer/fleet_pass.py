@@ -14,13 +14,14 @@ from optimizer.generator import Places
 from optimizer.neural_weights import NeuralWeights
 from optimizer.objective import Objective
 from optimizer.observation import Observation
-from optimizer.polish import PENALTY
 from optimizer.repair import Mask
 from predictors.adapt import Adaptation
 from predictors.descriptor import Descriptor
 
 TIGHTER = (0.0, 0.1, 0.3)
 """Shares by which limits are tightened: as many candidates has each device."""
+PENALTY = 5.0
+"""What a broken limit takes from what the surrogate promises, in utility for a cost greater by a factor of e."""
 POOL = 16
 """Designs proposed for others that each device scores."""
 

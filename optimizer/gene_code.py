@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -40,7 +39,6 @@ class GeneCode:
         self.has: NDArray[np.bool_] = step < self.sizes[:, None]
         self.places: IntArray = self.offsets[:, None] + np.where(self.has, step, 0)
         self.gene_of: IntArray = np.repeat(np.arange(len(self.sizes)), self.sizes)
-        self._bits = _bits_of(self.genes)
         self._network = np.array([gene.kind is GeneKind.ARCHITECTURE for gene in self.genes])
         self._other = np.minimum(self.sizes - 1, 1)
 
@@ -60,30 +58,12 @@ class GeneCode:
         found[number, (self.offsets + genotypes).ravel()] = self.active(genotypes).ravel()
         return found
 
-    def shares(self, hot: Hot) -> Hot:
-        """Shares of the precisions of N x W designs that have 8 bits or fewer, and 4 or fewer, N x 2."""
-        weighted = np.maximum(hot @ (self._bits > 0).astype(np.float32), 1)
-        low = [hot @ ((self._bits > 0) & (self._bits <= bits)).astype(np.float32) / weighted for bits in (8, 4)]
-        return np.stack(low, axis=1)
-
     def allowed(self, mask: Mask) -> Hot:
         """1 for each choice that a device can run, W."""
         found = np.zeros(self.width, dtype=np.float32)
         for offset, choices in zip(self.offsets.tolist(), mask.choices, strict=True):
             found[offset + np.array(choices)] = 1
         return found
-
-
-def _bits_of(genes: Sequence[Gene]) -> IntArray:
-    """Bits that each choice computes at, W; 0 of choices that set no precision of a layer."""
-    return np.array(
-        [
-            max(gene.precisions[at].weight_bits, gene.precisions[at].activation_bits) if gene.precisions else 0
-            for gene in genes
-            for at in range(len(gene.choices))
-        ],
-        dtype=np.int64,
-    )
 
 
 @lru_cache(maxsize=64)

@@ -1,31 +1,34 @@
 """NeuralSearch: a design without a search - one forward pass proposes, the predictors judge, a short polish follows.
 
-For each family of networks and without one, with limits as asked and a little tighter, the generator answers in one
-batch; the surrogate sorts the answers, the predictors score the first of them at the requested risk. Nothing depends
-on the clock or on what was asked before.
+For each family of networks and without one, with limits as asked, looser and a little tighter, the generator answers in
+one batch. The predictors score the answers beside the uniform designs of the space, and the most promising networks are
+polished. Nothing depends on the clock or on what was asked before.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from design.encoding import IntArray
+from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
-from optimizer.ask import Ask, ask_of, excess, utility
+from optimizer.ask import Ask, ask_of
 from optimizer.exact import ExactSearch, suits
-from optimizer.gene_code import gene_code
+from optimizer.gene_code import GeneCode, gene_code
 from optimizer.generator import Places
+from optimizer.hills import promises
 from optimizer.neural_weights import NeuralWeights, neural_weights
 from optimizer.objective import LEAST_WEIGHT
-from optimizer.observation import observe
-from optimizer.polish import NARROW, PENALTY, Polish, polish
+from optimizer.observation import Observation, observe
+from optimizer.polish import polish
 from optimizer.repair import Mask
-from optimizer.starts import uniform_designs
+from optimizer.starts import levels
 from optimizer.trials import Trials, best_first
 
 TIGHTER = (-0.25, 0.0, 0.1, 0.3)
@@ -33,13 +36,12 @@ TIGHTER = (-0.25, 0.0, 0.1, 0.3)
 the predictors are surer than of the probes."""
 FRONT = 16
 """Preferences that the front around a design is drawn from, each with the limits and without."""
-SAMPLES, TEMPERATURE = 3, 0.7
-"""Further answers drawn for each family and tightening, and how far they stray from the best-scored choices."""
-SCORED = 40
-"""Candidates that the predictors score: the most promising of each family and width with narrow bits and with wide
-ones, as far as there is room."""
+SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the way from the largest to the smallest network of a family, of uniform designs."""
+WIDTHS = (0.0, 0.5, 1.0)
+"""Shares of the way from all filters kept to the fewest."""
 CONTENDERS = 2
-"""Spaces whose best design is polished."""
+"""Spaces that are polished."""
 
 
 class NeuralSearch:
@@ -53,97 +55,93 @@ class NeuralSearch:
 
     def __init__(self, weights: NeuralWeights) -> None:
         self.weights = weights
-        self._polish: Polish | None = None
 
     def propose(self, trials: Trials, seed: int) -> IntArray:
-        """See Proposer: the candidates scored, best first; the seed has no effect."""
+        """See Proposer: the designs scored, best first; the seed has no effect."""
         del seed
-        candidates = self.candidates(trials)
-        scores = trials.score(candidates)
-        return scores.genotypes[trials.objective.order(scores)]
+        trials.starts = trials.judge(uniform(trials.space, trials.task, trials.mask.choices))  # type: ignore[arg-type]  # by identity
+        trials.score(self.answers(trials))
+        return trials.scores.genotypes[trials.objective.order(trials.scores)]
 
     def improve(self, trials: Trials) -> None:
-        """Polish the best design of the trials it has proposed for."""
-        assert self._polish is not None
-        polish(trials, self._polish)
+        """Polish what it has proposed."""
+        polish(trials)
 
-    @torch.inference_mode()
+    def answers(self, trials: Trials) -> IntArray:
+        """What the generator answers, N x G: for each family and every tightening."""
+        asked = _Asked.of(trials)
+        families = wanted_families(int(asked.code.sizes[0]), trials.mask.choices[0])
+        count = len(families) * len(TIGHTER)
+        many = asked.ask.repeat(count).tightened(torch.tensor(TIGHTER).repeat(len(families)))
+        return self._chosen(trials, asked, many, families.repeat_interleave(len(TIGHTER), dim=0))
+
     def around(self, trials: Trials) -> None:
         """Score what the generator answers to other preferences, with the limits and without: the front around."""
-        assert self._polish is not None
-        own = self._polish
+        asked = _Asked.of(trials)
         shares = torch.linspace(0, 1, FRONT)
         weights = torch.stack([shares, (1 - shares) / 2, (1 - shares) / 2, torch.zeros(FRONT)], dim=1)
-        asked = own.ask.repeat(2 * FRONT)
+        many = asked.ask.repeat(2 * FRONT)
         kept = torch.tensor([1.0, 0.0]).repeat_interleave(FRONT)[:, None]
         many = replace(
-            asked,
-            limits=asked.limits * kept,
-            present=asked.present * kept,
+            many,
+            limits=many.limits * kept,
+            present=many.present * kept,
             weights=weights.clamp(min=LEAST_WEIGHT).repeat(2, 1),
         )
-        allowed = torch.from_numpy(own.allowed.astype(np.float32))[None].expand(2 * FRONT, -1)
-        families = allowed[:, : int(own.code.sizes[0])]
-        costs, accuracy = own.costs.expand(2 * FRONT, -1, -1), own.accuracy.expand(2 * FRONT, -1)
-        scores = self.weights.generator(costs, accuracy, many, allowed, families)
-        chosen = Places(own.code).by_gene(scores).argmax(dim=-1).numpy()
-        trials.score(np.unique(trials.allowed(chosen), axis=0))
+        families = asked.allowed[:, : int(asked.code.sizes[0])].expand(2 * FRONT, -1)
+        trials.score(self._chosen(trials, asked, many, families))
 
     @torch.inference_mode()
-    def candidates(self, trials: Trials) -> IntArray:
-        """What the generator answers, the SCORED most promising by the surrogate, N x G."""
-        code = gene_code(trials.space, trials.task)  # type: ignore[arg-type]  # by identity
-        seen = observe(trials.space, trials.task, trials.device, trials.energy_model, trials.adaptation)
-        ask = ask_of(trials.objective, trials.risk, seen)
-        allowed = torch.from_numpy(code.allowed(trials.mask))
-        self._polish = Polish(code, self.weights.surrogate, seen, ask, allowed)
-        families = wanted_families(int(code.sizes[0]), trials.mask.choices[0])
-        count = len(families) * len(TIGHTER)
-        many = ask.repeat(count).tightened(torch.tensor(TIGHTER).repeat(len(families)))
+    def _chosen(self, trials: Trials, asked: _Asked, many: Ask, families: Tensor) -> IntArray:
+        """Distinct allowed designs that the generator answers B requests with, families (B x choices) as wanted."""
+        count = len(families)
         scores = self.weights.generator(
-            torch.tensor(seen.costs[None], dtype=torch.float32).expand(count, -1, -1),
-            torch.tensor(seen.accuracy[None], dtype=torch.float32).expand(count, -1),
+            asked.costs.expand(count, -1, -1),
+            asked.accuracy.expand(count, -1),
             many,
-            allowed.expand(count, -1),
-            families.repeat_interleave(len(TIGHTER), dim=0),
+            asked.allowed.expand(count, -1),
+            families,
         )
-        by_gene = Places(code).by_gene(scores)
-        chosen = [by_gene.argmax(dim=-1)]
-        noise = torch.Generator().manual_seed(0)
-        for _ in range(SAMPLES):
-            drawn = torch.rand(by_gene.shape, generator=noise).clamp(1e-9, 1 - 1e-7)
-            chosen.append((by_gene - TEMPERATURE * torch.log(-torch.log(drawn))).argmax(dim=-1))
-        answers = trials.allowed(torch.cat(chosen).numpy())
-        plain = uniform(trials.space, trials.task, trials.mask.choices)  # type: ignore[arg-type]  # by identity
-        distinct = np.unique(np.concatenate([answers, plain]), axis=0)
-        order = self._order(distinct, ask)
-        narrow = code.shares(code.hot(distinct[order]))[:, 0] > NARROW
-        group = 2 * (int(code.sizes[1]) * distinct[order, 0] + distinct[order, 1]) + narrow
-        _, first = np.unique(group, return_index=True)
-        rank = np.ones(len(order), dtype=np.int64)
-        rank[first] = 0
-        return distinct[order[np.argsort(rank, kind="stable")[:SCORED]]]
-
-    def _order(self, genotypes: IntArray, ask: Ask) -> IntArray:
-        """Most promising first, by the surrogate."""
-        assert self._polish is not None
-        figures = self._polish.figures(torch.from_numpy(self._polish.code.hot(genotypes)))
-        asked = ask.repeat(len(genotypes))
-        worth = utility(figures, asked) - PENALTY * torch.relu(excess(figures, asked)).sum(dim=1)
-        return np.argsort(-worth.numpy(), kind="stable")
+        chosen = Places(asked.code).by_gene(scores).argmax(dim=-1).numpy()
+        return np.unique(trials.allowed(chosen), axis=0)
 
 
-@lru_cache(maxsize=256)
-def uniform(space: Space, task: Task, choices: tuple[tuple[int, ...], ...]) -> IntArray:
-    """Designs with the same bits and share of filters throughout, N x G: what any answer must beat.
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """One request as the generator reads it (batch of 1)."""
+
+    code: GeneCode
+    ask: Ask
+    costs: Tensor
+    accuracy: Tensor
+    allowed: Tensor
+
+    @classmethod
+    def of(cls, trials: Trials) -> _Asked:
+        code = gene_code(trials.space, trials.task)  # type: ignore[arg-type]  # by identity
+        seen: Observation = observe(trials.space, trials.task, trials.device, trials.energy_model, trials.adaptation)
+        return cls(
+            code=code,
+            ask=ask_of(trials.objective, trials.risk, seen),
+            costs=torch.tensor(seen.costs[None], dtype=torch.float32),
+            accuracy=torch.tensor(seen.accuracy[None], dtype=torch.float32),
+            allowed=torch.from_numpy(code.allowed(trials.mask))[None],
+        )
+
+
+@lru_cache(maxsize=64)
+def uniform(space: Space, task: Task, choices: tuple[tuple[int, ...], ...]) -> EncodedDesigns:
+    """Designs of every family and several sizes with the same bits and share of filters throughout.
 
     Args:
         space: Of which.
         task: For which pictures.
         choices: Allowed choices of each gene.
     """
-    allowed = Mask(choices=choices, table=np.empty((0, 0), dtype=np.int64))
-    return space.canonical(task, uniform_designs(space.genes(task), allowed))
+    own = levels(space.genes(task), Mask(choices=choices, table=np.empty((0, 0), dtype=np.int64)))
+    grid = product(own.families, SIZES, WIDTHS, range(len(own.policies)))
+    distinct = dict.fromkeys(tuple(own.design(*each)) for each in grid)
+    return space.rows(task, np.array(list(distinct), dtype=np.int64))
 
 
 def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:
@@ -170,12 +168,17 @@ def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
     for trials, network in zip(searches, networks, strict=True):
         trials.approach = network.approach
         network.propose(trials, 0)
-    for trials in best_first(searches)[:CONTENDERS]:
+    for trials in sorted(searches, key=_promise, reverse=True)[:CONTENDERS]:
         networks[searches.index(trials)].improve(trials)
     if with_front:
         winner = best_first(searches)[0]
         networks[searches.index(winner)].around(winner)
     return searches[0].objective.feasible(best_first(searches)[0].best())
+
+
+def _promise(trials: Trials) -> float:
+    """What the most promising network of a space promises."""
+    return float(promises(trials.objective, trials.scores)[1].max())
 
 
 def _proposer(space: Space, task: Task) -> NeuralSearch | ExactSearch | None:

@@ -35,7 +35,6 @@ class Observation:
     Attributes:
         costs: P x 2, natural logarithm of latency (ms) and of energy (mJ), medians.
         spreads: 2, standard deviations of these, the mean over the probes.
-        probe_spreads: P x 2, of each probe.
         accuracy: P, log odds of accuracy, medians.
         accuracy_spread: Standard deviation of these, the mean over the probes.
         memory: 2, logarithm of the pictures in a call, and 1 where weights take working memory.
@@ -43,7 +42,6 @@ class Observation:
 
     costs: FloatArray
     spreads: FloatArray
-    probe_spreads: FloatArray
     accuracy: FloatArray
     accuracy_spread: float
     memory: FloatArray
@@ -73,7 +71,6 @@ def observe(
     return Observation(
         costs=np.log(np.column_stack([found.latency_ms.median, found.energy_mj.median])),
         spreads=spreads.mean(axis=0),
-        probe_spreads=spreads,
         accuracy=log_odds(found.accuracy.median),
         accuracy_spread=float(found.accuracy.spread.mean()),
         memory=np.array([np.log(device.batch_size), float(not device.weights_in_flash)]),

@@ -21,7 +21,7 @@ from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
 from predictors.predict import explain
 
-VERSION, NEURAL_VERSION = "search-2", "network-1"
+VERSION, NEURAL_VERSION = "search-2", "network-2"
 FIRST_STEPS, LAST_STEPS = 2, 6
 """Steps climbed in every space, and then in those that look best."""
 CONTENDERS = 2
