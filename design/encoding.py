@@ -153,6 +153,19 @@ class RowTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """Designs as chains of blocks that many of them share: sums over layers are sums over far fewer blocks.
+
+    Attributes:
+        ids: N x P, the block at each place.
+        rows: B x W, rows of the layers of each block, 0 where it has fewer.
+    """
+
+    ids: IntArray
+    rows: IntArray
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodedDesigns:
     """N designs for the hot paths.
 
@@ -162,6 +175,7 @@ class EncodedDesigns:
         peak_activation_bytes: N, per picture.
         genotypes: N x G if all are members of one space, else None.
         space: Name of that space.
+        blocks: The same layers by blocks, where designs are known as chains of them.
     """
 
     rows: FloatArray
@@ -169,6 +183,7 @@ class EncodedDesigns:
     peak_activation_bytes: FloatArray
     genotypes: IntArray | None = None
     space: str | None = None
+    blocks: Blocks | None = None
 
     def __len__(self) -> int:
         return len(self.row_ids)
@@ -180,6 +195,8 @@ class EncodedDesigns:
         Many networks put together from few distinct layers are summed much faster this way.
         """
         number, longest = self.row_ids.shape
+        if self.blocks is not None:
+            return None
         if number * longest < COUNTED_FROM or len(self.rows) > longest:
             return None
         places = np.arange(number)[:, None] * len(self.rows) + self.row_ids
@@ -188,12 +205,17 @@ class EncodedDesigns:
 
     def total(self, per_row: FloatArray) -> FloatArray:
         """Sum of a per-row figure (R) over the layers of each design (N)."""
+        if self.blocks is not None:
+            return np.asarray(per_row[self.blocks.rows].sum(axis=1)[self.blocks.ids].sum(axis=1))
         if self.counts is not None:
             return np.asarray(self.counts @ per_row)
         return np.asarray(per_row[self.row_ids].sum(axis=1))
 
     def largest(self, per_row: FloatArray) -> FloatArray:
         """The largest of a per-row figure (R, none negative) among the layers of each design (N)."""
+        if self.blocks is not None:
+            per_block = per_row[self.blocks.rows].max(axis=1, initial=0.0)
+            return np.asarray(per_block[self.blocks.ids].max(axis=1, initial=0.0))
         if self.counts is not None:
             return np.asarray(np.where(self.counts > 0, per_row, 0.0).max(axis=1))
         return np.asarray(per_row[self.row_ids].max(axis=1, initial=0.0))
@@ -208,7 +230,7 @@ class EncodedDesigns:
         kept[self.row_ids] = True
         kept[0] = True
         numbers = np.cumsum(kept) - 1
-        return replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids])
+        return replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids], blocks=None)
 
     def take(self, index: IntArray | NDArray[np.bool_]) -> EncodedDesigns:
         """The designs at `index`."""
@@ -218,6 +240,7 @@ class EncodedDesigns:
             peak_activation_bytes=self.peak_activation_bytes[index],
             genotypes=None if self.genotypes is None else self.genotypes[index],
             space=self.space,
+            blocks=None if self.blocks is None else replace(self.blocks, ids=self.blocks.ids[index]),
         )
 
 

@@ -6,87 +6,20 @@ The array twin of `channels.prune`, `liveness.stored_bits`, `liveness.peak_bytes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from design.architecture import INPUT
 from design.channels import ChannelGroups, Segments, channel_groups
-from design.encoding import COLUMNS, Column, FloatArray, IntArray, Row, layer_row
+from design.encoding import FloatArray, IntArray
 from design.gene_tables import GeneTables
 from design.layer import IN_PLACE, Layer, Op
-from design.precision import BITS
+from design.prototypes import CHANNEL_BITS, CODES, Prototypes
 from design.pruning import filters_kept
-
-CODES: IntArray = np.full(33, 7)
-CODES[list(BITS)] = np.arange(len(BITS))
-"""Bits -> 3-bit code; 7 where a layer has no weights."""
-BITS_OF: IntArray = np.array([*BITS, 0, 0])
-CHANNEL_BITS = 20
-"""A layer's key is one integer: prototype (14 bits), channels read and written (20 each), three codes."""
-
-
-class Prototypes:
-    """Distinct layers of a space and task before pruning and without bits; choices by gene."""
-
-    def __init__(self, choices: Sequence[tuple[Any, ...]]) -> None:
-        self.choices = choices
-        self._numbers: dict[Row, int] = {(0.0,) * COLUMNS: 0}
-        self._full: FloatArray = np.zeros((0, COLUMNS))
-
-    def number(self, layer: Layer) -> int:
-        """The number (1 and up) shared by layers that differ in their names alone."""
-        number = self._numbers.setdefault(layer_row(layer, None, 0, 0, layer.out_channels), len(self._numbers))
-        if number >> 14 or max(layer.in_channels, layer.out_channels) >> CHANNEL_BITS:  # pragma: no cover
-            raise OverflowError(f"a layer key must fit 63 bits, but got prototype {number} of {layer.name!r}")
-        return number
-
-    def rows(self, keys: IntArray) -> tuple[FloatArray, IntArray]:
-        """Distinct rows (R x Column, row 0 zeros) of layer keys and the row number of each key (shape of `keys`).
-
-        Rows stand in the order in which they first occur, which depends on nothing that was asked before: neither do
-        the last digits of sums over them.
-        """
-        distinct, first, which = np.unique(np.insert(keys.reshape(-1), 0, 0), return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
-        distinct, which = distinct[order], place[which]
-        if len(self._full) < len(self._numbers):
-            self._full = np.array(list(self._numbers), dtype=np.float64)
-        full = self._full[distinct >> (9 + 2 * CHANNEL_BITS)]
-        read, wrote = (distinct >> shift & ((1 << CHANNEL_BITS) - 1) for shift in (9 + CHANNEL_BITS, 9))
-        rows = _pruned_rows(full, read.astype(np.float64), wrote.astype(np.float64))
-        for column, shift in ((Column.WEIGHT_BITS, 6), (Column.ACTIVATION_BITS, 3), (Column.OUT_BITS, 0)):
-            rows[:, column] = BITS_OF[distinct >> shift & 7]
-        rows[0] = 0
-        return rows, which[1:].reshape(keys.shape)
-
-
-def _pruned_rows(full: FloatArray, read: FloatArray, wrote: FloatArray) -> FloatArray:
-    """Rows of layers that read and write fewer channels (R); the array twin of `channels.resized`.
-
-    Weights and MACs go with channels read times channels written, in depthwise convolutions with channels written.
-    Layers that cannot be pruned (grouped convolutions, attention) come with all their channels and stay as they are.
-    """
-    rows = full.copy()
-    into, out = np.maximum(full[:, Column.IN_CHANNELS], 1), np.maximum(full[:, Column.OUT_CHANNELS], 1)
-    depthwise = full[:, Column.DEPTHWISE] > 0
-    pairs, left = np.where(depthwise, out, into * out), np.where(depthwise, wrote, read * wrote)
-    changed = (read != into) | (wrote != out)
-    for column in (Column.MACS, Column.WEIGHTS):
-        rows[:, column] = np.where(changed, full[:, column] / pairs * left, full[:, column])
-    for column in (Column.BIASES, Column.BATCH_NORM_CHANNELS, Column.OUT_ELEMENTS):
-        rows[:, column] = full[:, column] / out * wrote
-    rows[:, Column.IN_ELEMENTS] = full[:, Column.IN_ELEMENTS] / into * read
-    rows[:, Column.IN_CHANNELS], rows[:, Column.OUT_CHANNELS] = read, wrote
-    rows[:, Column.GROUPS] = np.where(depthwise, read, full[:, Column.GROUPS])
-    rows[:, Column.DEPTHWISE] = depthwise & (read > 1)
-    return rows
 
 
 class _Graph:
-    """Blocks of one slot that differ in their numbers alone: one graph, figures as arrays over blocks."""
+    """Blocks that differ in their numbers alone: one graph, figures as arrays over blocks."""
 
     def __init__(
         self, layers: Sequence[Layer], groups: ChannelGroups, precision: Mapping[str, int], residual: int | None
@@ -119,6 +52,34 @@ class _Graph:
                 {group: np.array([one[3][group] for one in self.figures], dtype=np.int64) for group in kept},
             )
         return self._stacked
+
+    def leaves(self, local: int, genes: Mapping[int, int]) -> list[tuple[int, int, list[int]]]:
+        """Terms of the channels that leave one block: copies, gene (-1: of what arrives), channels by its choice."""
+        _, _, width, kept = self.figures[local]
+        found = []
+        for group, copies in self.tensors[-1]:
+            if group == self.tensors[0][0][0]:
+                found.append((copies, -1, [0]))
+            elif group in kept:
+                found.append((copies, genes[group], kept[group]))
+            else:
+                found.append((copies, 0, [width[group]]))
+        return found
+
+    def reads(self) -> tuple[list[int], bool, int]:
+        """At which bits it reads its input: those of genes, of its output or not, so many (see `bits`)."""
+        need: list[set[int]] = [set() for _ in range(len(self.inputs) + 1)]
+        need[-1] = {_OUTPUT}
+        for step in reversed(range(len(self.inputs))):
+            own, gene = need[step + 1] or {_OUTPUT}, self.genes[step]
+            if gene is not None:
+                own = {gene}
+            elif self.ops[step] is Op.ADD:
+                own = {_FULL if self.residual is None else self.residual}
+            for tensor in self.inputs[step]:
+                need[tensor] |= own
+        found = need[0] or {_OUTPUT}
+        return sorted(found - {_OUTPUT, _FULL}), _OUTPUT in found, 32 if _FULL in found else 0
 
     def channels(self, local: IntArray, chosen: Mapping[int, IntArray], arriving: IntArray) -> list[IntArray]:
         """Channels of each tensor after pruning: blocks (M), choice per pruned group, channels that arrive (M)."""
@@ -191,6 +152,8 @@ class _Graph:
         return peak
 
 
+_OUTPUT, _FULL = -1, -2
+"""In place of a gene: the bits of the output, 32 bits."""
 Started = list[tuple[_Graph, IntArray, IntArray, list[IntArray]]]
 """Per graph: itself, the genotypes it stands in (M), its blocks (M), channels of each tensor (M)."""
 
@@ -205,7 +168,7 @@ def _total(left: Mapping[int, IntArray], segments: Segments) -> IntArray:
 
 
 class Expansion:
-    """All blocks of one slot."""
+    """All blocks of a space and task, of whatever slot."""
 
     def __init__(self, prototypes: Prototypes) -> None:
         self._prototypes = prototypes
@@ -247,6 +210,22 @@ class Expansion:
         self._width = max(self._width, len(layers))
         self._blocks.append((self._order.index(self._graphs[signature]), local))
         return len(self._blocks) - 1
+
+    def leaves(self, block: int) -> list[tuple[int, int, list[int]]]:
+        """Terms of the channels that leave a block, each copies x channels: copies, gene, channels by its choice.
+
+        A gene of -1 stands for the channels that arrive; with a single choice, the gene does not matter.
+        """
+        number, local = self._blocks[block]
+        if number < 0:
+            return [(1, -1, [0])]
+        graph, genes = self._order[number]
+        return graph.leaves(local, genes)
+
+    def reads(self, block: int) -> tuple[list[int], bool, int]:
+        """At which bits a block reads its input, the most of: bits of some genes, of its output or not, so many."""
+        number, _ = self._blocks[block]
+        return ([], True, 0) if number < 0 else self._order[number][0].reads()
 
     def forward(self, blocks: IntArray, tables: GeneTables, channels: IntArray) -> tuple[Started, IntArray]:
         """Channels through the slot: block and channels that arrive of each genotype (N), then those that leave."""

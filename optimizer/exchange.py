@@ -54,7 +54,7 @@ class Changes:
         choices = np.concatenate([np.asarray(own) for own in trials.mask.choices])
         changed = np.repeat(genotype[None], len(genes), axis=0)
         changed[np.arange(len(genes)), genes] = choices
-        found = trials.allowed(changed)
+        found = trials.space.canonical(trials.task, changed)
         index = np.flatnonzero((found != genotype).any(axis=1))
         return cls(genes=genes[index], choices=choices[index], genotypes=found[index])
 

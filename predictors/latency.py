@@ -89,7 +89,7 @@ def _prior(
 def _compact(designs: EncodedDesigns) -> EncodedDesigns:
     """The same designs with only the rows they name: a few designs often share a table with thousands."""
     named, ids = np.unique(designs.row_ids, return_inverse=True)
-    return replace(designs, rows=designs.rows[named], row_ids=ids.reshape(designs.row_ids.shape))
+    return replace(designs, rows=designs.rows[named], row_ids=ids.reshape(designs.row_ids.shape), blocks=None)
 
 
 def _added_variance(device: Descriptor) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from design.encoding import EncodedDesigns, IntArray
 from design.genes import Gene
+from design.populations import of_blocks
 from design.spaces import mobilenet_genes
 from design.spaces.mobilenet_blocks import block_template, head_template, stem_template
 from design.spaces.mobilenet_genes import (
@@ -33,7 +34,8 @@ from design.spaces.mobilenet_rows import TaskRows
 from design.spaces.mobilenet_skeletons import SMALLEST_LAST_SIDE, STAGES
 from design.spaces.mobilenet_tables import mobilenet_v2, mobilenet_v3_large
 from design.task import Task
-from design.templates import TemplateSlot, TemplateSpace
+from design.template import TemplateSlot
+from design.templates import TemplateSpace
 
 TITLES = {"mobilenet_v3": "MobileNetV3", "mobilenet_v2": "MobileNetV2", "mnasnet": "MnasNet", "fbnet": "FBNet"}
 
@@ -81,10 +83,8 @@ class MobileNetSpace(TemplateSpace):
         with self._task_lock:
             if task not in self._task_rows:
                 self._task_rows[task] = TaskRows(task)
-            rows, row_ids, peaks = self._task_rows[task].encode(values)
-        return EncodedDesigns(
-            rows=rows, row_ids=row_ids, peak_activation_bytes=peaks, genotypes=values, space=self.name
-        )
+            rows, blocks, peaks = self._task_rows[task].encode(values)
+        return of_blocks(rows, blocks, peaks, values, self.name)
 
     def title(self, task: Task, values: IntArray) -> str:
         """See GeneSpace."""

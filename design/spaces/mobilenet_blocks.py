@@ -27,7 +27,7 @@ from design.spaces.mobilenet_genes import (
 )
 from design.spaces.mobilenet_skeletons import SKELETONS, Skeleton, divisible
 from design.task import Task
-from design.templates import Template
+from design.template import Template
 
 Choices = tuple[int, ...]
 

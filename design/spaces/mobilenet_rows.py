@@ -12,11 +12,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from design.encoding import FloatArray, IntArray
-from design.expansion import Expansion, Prototypes
+from design.encoding import Blocks, FloatArray, IntArray
+from design.expansion import Expansion
 from design.gene_tables import GeneTables
 from design.liveness import OUTPUT_BITS
-from design.precision import Precision
+from design.populations import distinct
+from design.precision import BITS, Precision
+from design.prototypes import Prototypes
 from design.pruning import filters_kept
 from design.spaces.choices import BODY_PRECISIONS, EDGE_PRECISIONS, FILTER_RATIOS, RESIDUAL_BITS
 from design.spaces.mobilenet_blocks import block_template, head_template, stem_template
@@ -43,7 +45,7 @@ from design.spaces.mobilenet_genes import (
 )
 from design.spaces.mobilenet_skeletons import SKELETONS, STAGES
 from design.task import Task
-from design.templates import Template
+from design.template import Template
 
 OWN, EDGES, SUMS, INNER, STREAM, READS = range(6)
 """Virtual genes: precision of the block, of edge layers, bits of sums; shares of filters inside the block, in the
@@ -54,6 +56,8 @@ _SIZES = (_HEAD_KIND + 1, len(FAMILIES), len(WIDTHS), len(KERNELS), len(EXPANSIO
 """Of the key of a template: kind of place (stem; stage, first or further block; head), family, width, choices."""
 _CHOICES: list[tuple[object, ...]] = [(), (), RESIDUAL_BITS, FILTER_RATIOS, FILTER_RATIOS, FILTER_RATIOS]
 _PRECISIONS: list[tuple[Precision, ...]] = [BODY_PRECISIONS, EDGE_PRECISIONS, (), (), (), ()]
+
+_VIRTUAL_SIZES = [max(len(one), len(other)) for one, other in zip(_CHOICES, _PRECISIONS, strict=True)]
 
 
 def _streams() -> IntArray:
@@ -89,17 +93,17 @@ class TaskRows:
         self._empty: list[bool] = []
         self._adds: list[bool] = []
 
-    def encode(self, values: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
-        """Distinct rows (R x Column), row ids (N x L), peak bytes (N) of canonical genotypes (N x G)."""
+    def encode(self, values: IntArray) -> tuple[FloatArray, Blocks, FloatArray]:
+        """Distinct rows (R x Column), blocks of N networks, peak bytes (N) of canonical genotypes (N x G)."""
         blocks = self._blocks(values)
         virtual, arriving = self._virtual(values)
         output_bits = self._output_bits(values, virtual, blocks)
-        tables = GeneTables(virtual.reshape(-1, virtual.shape[2]), _PRECISIONS, _CHOICES)
-        started, _ = self._expansion.forward(blocks.reshape(-1), tables, arriving.reshape(-1))
-        keys, _, peaks = self._expansion.backward(started, tables, output_bits.reshape(-1))
-        keys = keys.reshape(len(values), PLACES * keys.shape[1])
-        rows, row_ids = self._prototypes.rows(keys[:, keys.any(axis=0)])
-        return rows, row_ids, peaks.reshape(len(values), PLACES).max(axis=1, initial=0.0)
+        first, ids = distinct(_states(blocks, virtual, output_bits))
+        tables = GeneTables(virtual.reshape(-1, virtual.shape[2])[first], _PRECISIONS, _CHOICES)
+        started, _ = self._expansion.forward(blocks.reshape(-1)[first], tables, arriving.reshape(-1)[first])
+        keys, _, peaks = self._expansion.backward(started, tables, output_bits.reshape(-1)[first])
+        rows, block_rows = self._prototypes.rows(keys)
+        return rows, Blocks(ids=ids, rows=block_rows), peaks[ids].max(axis=1, initial=0.0)
 
     def _blocks(self, values: IntArray) -> IntArray:
         """Number of the template at each place, N x PLACES."""
@@ -171,6 +175,14 @@ class TaskRows:
         for place in reversed(range(PLACES - 1)):
             found[:, place] = np.where(empty[:, place + 1], found[:, place + 1], needed[:, place + 1])
         return found
+
+
+def _states(blocks: IntArray, virtual: IntArray, output_bits: IntArray) -> IntArray:
+    """One number for all that the layers of a place follow from, N x PLACES: channels that arrive do, too."""
+    found = blocks
+    for gene, size in enumerate(_VIRTUAL_SIZES):
+        found = found * size + virtual[..., gene]
+    return found * (max(BITS) + 1) + output_bits
 
 
 def _renamed(template: Template, own: Mapping[int, int]) -> Template:

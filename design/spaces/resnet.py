@@ -27,7 +27,8 @@ from design.spaces.choices import (
     residual_gene,
 )
 from design.task import Task
-from design.templates import Template, TemplateSlot, TemplateSpace
+from design.template import Template, TemplateSlot
+from design.templates import TemplateSpace
 
 BLOCKS: dict[int, tuple[int, ...]] = {
     34: (3, 4, 6, 3),

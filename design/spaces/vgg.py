@@ -26,7 +26,8 @@ from design.spaces.choices import (
     residual_gene,
 )
 from design.task import Task
-from design.templates import Template, TemplateSlot, TemplateSpace
+from design.template import Template, TemplateSlot
+from design.templates import TemplateSpace
 
 STAGES: dict[str, tuple[int, ...]] = {
     "19": (2, 2, 4, 4, 4),

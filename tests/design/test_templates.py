@@ -20,7 +20,8 @@ from design.spaces.choices import (
     residual_gene,
 )
 from design.task import Task, find_task
-from design.templates import Template, TemplateSlot, TemplateSpace
+from design.template import Template, TemplateSlot
+from design.templates import TemplateSpace
 
 KIND, EDGE, BODY, OTHER, RESIDUAL, WIDE, NARROW = range(7)
 KINDS = ("absent", "residual", "gated", "forked", "depthwise", "grouped", "pooled")
