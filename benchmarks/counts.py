@@ -26,8 +26,8 @@ from design.spaces.vgg import VggSpace
 from design.task import find_task
 from predictors.energy import energy_pj_per_row, find_energy_model
 
-WEIGHTS_ALONE = CountOptions(batch_norm_floats=0, scales=False, biases=False)
-WITH_STATISTICS = CountOptions(batch_norm_floats=4, scales=False, biases=False)
+WEIGHTS_ALONE = CountOptions(batch_norm_floats=0, scales=False, biases=False, activation_steps=False)
+WITH_STATISTICS = CountOptions(batch_norm_floats=4, scales=False, biases=False, activation_steps=False)
 ENERGY_MODELS = {
     "energy_ratio_h32": "horowitz",
     "energy_ratio_h16": "horowitz_acc16",

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from design.activation_steps import PROJECTIONS
 from design.design import Design
-from design.encoding import Column, EncodedDesigns, FloatArray, encode_designs
+from design.encoding import OPS, Column, EncodedDesigns, FloatArray, encode_designs
+from design.layer import Op
 from design.policies import full_precision
 from design.training_memory import LOW_MEMORY, TRAINING_BATCH_SIZE, training_bytes
 
@@ -21,25 +23,34 @@ class CountOptions:
             checkpoints (mean, variance, scale, shift), 0 to leave batch norms out.
         scales: One 32-bit scale per filter of a layer with weights under 16 bits.
         biases: Biases, at 32 bits.
+        activation_steps: The learned steps of activations, at 32 bits (`design.activation_steps`).
     """
 
     batch_norm_floats: int = 2
     scales: bool = True
     biases: bool = True
+    activation_steps: bool = True
 
 
 DEPLOYED = CountOptions()
+_ATTENTION = 1 + OPS.index(Op.ATTENTION)
 
 
 def model_bytes_per_row(rows: FloatArray, options: CountOptions = DEPLOYED) -> FloatArray:
-    """Packed bytes of each distinct layer, R: weights at their bits, rounded up to whole bytes per layer."""
+    """Packed bytes of each distinct layer, R: weights at their bits, rounded up to whole bytes per layer.
+
+    Packed files (`networks.packing`) have 17 bytes more, and what pads read in networks that were cut.
+    """
     bits = rows[:, Column.WEIGHT_BITS]
-    size = np.ceil(rows[:, Column.WEIGHTS] * bits / 8)
+    parts = np.where(rows[:, Column.OP] == _ATTENTION, PROJECTIONS, 1)
+    size = parts * np.ceil(rows[:, Column.WEIGHTS] / parts * bits / 8)
     size = size + 4 * options.batch_norm_floats * rows[:, Column.BATCH_NORM_CHANNELS]
     if options.scales:
-        size = size + 4 * rows[:, Column.OUT_CHANNELS] * ((bits > 0) & (bits < 16))
+        size = size + 4 * parts * rows[:, Column.OUT_CHANNELS] * ((bits > 0) & (bits < 16))
     if options.biases:
         size = size + 4 * rows[:, Column.BIASES]
+    if options.activation_steps:
+        size = size + 4 * rows[:, Column.ACTIVATION_STEPS]
     return np.asarray(size)
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from design.activation_steps import activation_steps
 from design.design import Design
 from design.layer import Activation, Layer, Op, Role
 from design.liveness import peak_bytes, stored_bits
@@ -47,6 +48,7 @@ class Column(IntEnum):
     OUT_BITS = 20  # bits its output is stored at
     FULL_OUT_CHANNELS = 21  # before pruning
     INPUTS = 22
+    ACTIVATION_STEPS = 23  # learned steps of what it reads (see design.activation_steps)
 
 
 COLUMNS = len(Column)
@@ -55,7 +57,9 @@ COUNTED_FROM = 1_000_000
 """Row ids from which on designs are summed by how often each distinct layer occurs."""
 
 
-def layer_row(layer: Layer, precision: Precision | None, read_bits: int, out_bits: int, full_out: int) -> Row:
+def layer_row(
+    layer: Layer, precision: Precision | None, read_bits: int, out_bits: int, full_out: int, steps: int
+) -> Row:
     """The numbers of one (pruned) layer, in the order of Column."""
     return (
         1 + OPS.index(layer.op),
@@ -81,6 +85,7 @@ def layer_row(layer: Layer, precision: Precision | None, read_bits: int, out_bit
         out_bits,
         full_out,
         len(layer.inputs),
+        steps,
     )
 
 
@@ -93,16 +98,11 @@ def layer_rows(
 ) -> tuple[list[Row], dict[str, int]]:
     """Rows of all layers (`full`: the same before pruning) and the stored bits of every tensor."""
     bits = stored_bits(layers, precision, residual_bits, output_bits)
-    rows = [
-        layer_row(
-            layer,
-            precision.get(layer.name),
-            max(bits[name] for name in layer.inputs),
-            bits[layer.name],
-            before.out_channels,
-        )
-        for layer, before in zip(layers, full, strict=True)
-    ]
+    steps = activation_steps(layers, precision, residual_bits)
+    rows = []
+    for layer, before in zip(layers, full, strict=True):
+        own, read = precision.get(layer.name), max(bits[name] for name in layer.inputs)
+        rows.append(layer_row(layer, own, read, bits[layer.name], before.out_channels, steps[layer.name]))
     return rows, bits
 
 

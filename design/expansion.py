@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from design.architecture import INPUT
+from design.bypasses import bypasses
 from design.channels import ChannelGroups, Segments, channel_groups
 from design.encoding import FloatArray, IntArray
 from design.gene_tables import GeneTables
@@ -22,7 +23,12 @@ class _Graph:
     """Blocks that differ in their numbers alone: one graph, figures as arrays over blocks."""
 
     def __init__(
-        self, layers: Sequence[Layer], groups: ChannelGroups, precision: Mapping[str, int], residual: int | None
+        self,
+        layers: Sequence[Layer],
+        groups: ChannelGroups,
+        precision: Mapping[str, int],
+        residual: int | None,
+        bypassed: Mapping[int, tuple[int, int]],
     ) -> None:
         place = {INPUT: 0} | {layer.name: step + 1 for step, layer in enumerate(layers)}
         self.ops = [layer.op for layer in layers]
@@ -31,6 +37,7 @@ class _Graph:
         self.tensors: list[Segments] = [groups.tensors[name] for name in place]
         self.genes = [precision.get(layer.name) for layer in layers]
         self.residual = residual
+        self.bypassed = bypassed
         self.figures: list[tuple[list[int], list[int], dict[int, int], dict[int, list[int]]]] = []
         self._stacked: tuple[IntArray, IntArray, dict[int, IntArray], dict[int, IntArray]] | None = None
 
@@ -116,7 +123,7 @@ class _Graph:
         keys = np.zeros((len(where), len(self.inputs)), dtype=np.int64)
         for step, (read, gene) in enumerate(zip(self.inputs, self.genes, strict=True)):
             if gene is None:
-                weight: IntArray | int = 7
+                weight: IntArray | int = self._steps(tables, where, channels, step) if self.ops[step] is Op.ADD else 7
                 reads = codes[read[0]]
                 for tensor in read[1:]:
                     reads = np.maximum(reads, codes[tensor])
@@ -129,6 +136,20 @@ class _Graph:
             shape = (prototypes[step][local] << CHANNEL_BITS | arrive) << CHANNEL_BITS | channels[step + 1]
             keys[:, step] = shape << 9 | weight << 6 | reads << 3 | codes[step + 1]
         return keys
+
+    def _steps(self, tables: GeneTables, where: IntArray, channels: list[IntArray], add: int) -> IntArray | int:
+        """Learned steps of each tensor that is added: two where there is a sum more, within the block (M)."""
+        if self.residual is None:
+            return 0
+        steps = tables.learned(self.residual)[where]
+        if add not in self.bypassed:
+            return steps
+        first, second = self.bypassed[add]
+        one, other = self.genes[first], self.genes[second]
+        assert one is not None
+        assert other is not None
+        signs = (tables.reads_signs(one) | tables.reads_signs(other))[where]
+        return np.asarray(steps + steps * signs * (channels[first + 1] == channels[add + 1]))
 
     def peaks(self, local: IntArray, channels: list[IntArray], bits: list[IntArray]) -> IntArray:
         """Most bytes alive at once (see `liveness.peak_bytes`), M."""
@@ -194,14 +215,17 @@ class Expansion:
             if group is not None:
                 genes[group] = gene
                 choices[group] = [filters_kept(groups.width[group], ratio) for ratio in self._prototypes.choices[gene]]
+        places = {layer.name: step for step, layer in enumerate(layers)}
+        bypassed = {places[one.add]: (places[one.first], places[one.second]) for one in bypasses(layers)}
         signature = (
             tuple((layer.op, layer.inputs, precision.get(layer.name)) for layer in layers),
             tuple(groups.tensors.values()),
             tuple(sorted(genes.items())),
             residual,
+            tuple(bypassed.items()),
         )
         if signature not in self._graphs:
-            self._graphs[signature] = (_Graph(layers, groups, precision, residual), genes)
+            self._graphs[signature] = (_Graph(layers, groups, precision, residual, bypassed), genes)
             self._order.append(self._graphs[signature])
         graph = self._graphs[signature][0]
         area = [first.in_height * first.in_width, *(layer.out_height * layer.out_width for layer in layers)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from design.activation_steps import LEARNED_BITS
 from design.encoding import IntArray
 from design.precision import Precision
 
@@ -29,6 +30,14 @@ class GeneTables:
     def activation_bits(self, gene: int) -> IntArray:
         """Activation bits that a gene sets, N."""
         return self._look_up("activation", gene, [one.activation_bits for one in self._precisions[gene]])
+
+    def reads_signs(self, gene: int) -> IntArray:
+        """1 where a gene sets activations of one bit, N."""
+        return self._look_up("signs", gene, [one.activation_bits == 1 for one in self._precisions[gene]])
+
+    def learned(self, gene: int) -> IntArray:
+        """1 where a gene of bits says some that are read in learned steps, N."""
+        return self._look_up("learned", gene, [bits in LEARNED_BITS for bits in self.choices[gene]])
 
     def number(self, gene: int) -> IntArray:
         """The choices themselves, where they are integers, N."""

@@ -81,7 +81,7 @@ class Prediction(BaseModel):
     Attributes:
         latency_ms, energy_mj: Of one inference call at `batch_size`.
         accuracy: Fraction in [0, 1]; None where nothing can be said (`accuracy_basis` is `unknown`).
-        model_bytes: Packed weights with scales, biases and batch norms.
+        model_bytes: Packed weights with scales, biases, batch norms and learned steps.
         peak_memory_bytes: Working memory of one call.
         training_memory_bytes: Of one standard training step, float32, Adam, `training_batch_size`.
         low_memory_training_bytes: Of the same step where binary layers keep bits (Wang et al., arXiv 2102.04270); None

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from design.encoding import COLUMNS, Column, FloatArray, IntArray, Row, layer_row
-from design.layer import Layer
+from design.activation_steps import LEARNED_BITS, PROJECTIONS
+from design.encoding import COLUMNS, OPS, Column, FloatArray, IntArray, Row, layer_row
+from design.layer import Layer, Op
 from design.precision import BITS
 
 CODES: IntArray = np.full(33, 7)
@@ -16,7 +17,11 @@ CODES[list(BITS)] = np.arange(len(BITS))
 """Bits -> 3-bit code; 7 where a layer has no weights."""
 BITS_OF: IntArray = np.array([*BITS, 0, 0])
 CHANNEL_BITS = 20
-"""A layer's key is one integer: prototype (14 bits), channels read and written (20 each), three codes."""
+"""A layer's key is one integer: prototype (14 bits), channels read and written (20 each), three codes: bits of the
+weights (of a sum: learned steps of each tensor that it adds), bits read, bits written."""
+_LEARNED: IntArray = np.zeros(33, dtype=np.int64)
+_LEARNED[list(LEARNED_BITS)] = 1
+_ADD, _ATTENTION = 1 + OPS.index(Op.ADD), 1 + OPS.index(Op.ATTENTION)
 
 
 class Prototypes:
@@ -29,7 +34,7 @@ class Prototypes:
 
     def number(self, layer: Layer) -> int:
         """The number (1 and up) shared by layers that differ in their names alone."""
-        number = self._numbers.setdefault(layer_row(layer, None, 0, 0, layer.out_channels), len(self._numbers))
+        number = self._numbers.setdefault(layer_row(layer, None, 0, 0, layer.out_channels, 0), len(self._numbers))
         if number >> 14 or max(layer.in_channels, layer.out_channels) >> CHANNEL_BITS:  # pragma: no cover
             raise OverflowError(f"a layer key must fit 63 bits, but got prototype {number} of {layer.name!r}")
         return number
@@ -52,8 +57,18 @@ class Prototypes:
         rows = _pruned_rows(full, read.astype(np.float64), wrote.astype(np.float64))
         for column, shift in ((Column.WEIGHT_BITS, 6), (Column.ACTIVATION_BITS, 3), (Column.OUT_BITS, 0)):
             rows[:, column] = BITS_OF[distinct >> shift & 7]
+        _set_steps(rows, distinct >> 6 & 7)
         rows[0] = 0
         return rows, which[1:].reshape(keys.shape)
+
+
+def _set_steps(rows: FloatArray, codes: IntArray) -> None:
+    """Learned steps, from the first code of each key (R); the array twin of `activation_steps`."""
+    adds, weighted = rows[:, Column.OP] == _ADD, codes < len(BITS)
+    rows[adds, Column.WEIGHT_BITS] = 0
+    own = weighted * _LEARNED[rows[:, Column.ACTIVATION_BITS].astype(np.int64)]
+    own = own * np.where(rows[:, Column.OP] == _ATTENTION, PROJECTIONS, 1)
+    rows[:, Column.ACTIVATION_STEPS] = np.where(adds, codes * rows[:, Column.INPUTS], own)
 
 
 def _pruned_rows(full: FloatArray, read: FloatArray, wrote: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from design.architecture import INPUT, Architecture
+from design.bypasses import bypasses
 from design.layer import Activation, Layer, Op, Role
 from design.precision import PrecisionPolicy
 from networks.operations import NEVER_NEGATIVE
@@ -81,48 +82,23 @@ def _readers(found: Mapping[str, Step]) -> dict[str, list[str]]:
 
 
 def _shortcuts(found: dict[str, Step], policy: PrecisionPolicy) -> dict[str, Step]:
-    """Give each convolution of a residual block with a binary convolution a shortcut of its own.
+    """Give each convolution of a residual block with a binary convolution a shortcut of its own (`design.bypasses`).
 
-    A block is `add(second(first(x)), x or a shortcut of x)`, where the inner channels are those of the sum.
+    The inner channels of the block must be those of the sum.
     """
-    found, readers = dict(found), _readers(found)
-    for add in [step for step in found.values() if step.layer.op is Op.ADD and len(step.inputs) == 2]:
-        for second_name, beside in (add.inputs, add.inputs[::-1]):
-            second = found.get(second_name)
-            first = found.get(second.inputs[0]) if second else None
-            if (
-                second is None
-                or first is None
-                or not _is_body_convolution(second)
-                or not _is_body_convolution(first)
-                or readers[second_name] != [add.layer.name]
-                or readers[first.layer.name] != [second_name]
-                or first.layer.out_shape != add.layer.out_shape
-                or second.layer.in_shape != add.layer.out_shape
-                or _origin(found, beside) != first.inputs[0]
-                or 1 not in (_bits(policy, first), _bits(policy, second))
-            ):
-                continue
-            found[first.layer.name] = replace(first, beside=beside)
-            found[add.layer.name] = replace(add, inputs=(second_name, first.layer.name))
-            break
+    found = dict(found)
+    for block in bypasses([step.layer for step in found.values()]):
+        first, second, add = (found[name] for name in (block.first, block.second, block.add))
+        signs = 1 in (_bits(policy, first), _bits(policy, second))
+        if signs and first.layer.out_channels == add.layer.out_channels:
+            found[block.first] = replace(first, beside=block.beside)
+            found[block.add] = replace(add, inputs=(block.second, block.first))
     return found
-
-
-def _is_body_convolution(step: Step) -> bool:
-    return step.layer.op is Op.CONV and step.layer.role is Role.BODY
 
 
 def _bits(policy: PrecisionPolicy, step: Step) -> int:
     """Bits that a weighted layer reads; 32 for others."""
     return policy.layers[step.layer.name].activation_bits if step.layer.weighted else 32
-
-
-def _origin(found: Mapping[str, Step], name: str) -> str:
-    """The tensor that a shortcut starts from."""
-    while name in found and (found[name].layer.role is Role.SHORTCUT or found[name].layer.op is Op.POOL_AVERAGE):
-        name = found[name].inputs[0]
-    return name
 
 
 def _centred(found: dict[str, Step], policy: PrecisionPolicy) -> dict[str, Step]:

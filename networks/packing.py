@@ -6,7 +6,7 @@ filters first, filled up to whole bytes; at 16 bits the halves; at 32 float32. T
 quantizer has learned (a step, or shifts), and norms as scale and shift. Where a shortcut without weights has channels
 of its own order (a network that was cut), all of them have 1 plus the channel read at every channel of their output, 0
 for zeros, at as few bits as hold that. Shapes are not stored: they follow from the design, whose digest must fit. The
-size is what `design.counts.model_bytes` says, plus 17 bytes in front, 4 for each learned step of activations and those
+size is what `design.counts.model_bytes` says (of a network that is built as usual), plus 17 bytes in front and those
 channels. Files of versions 1 and 2 are read as well (`networks.earlier_front`).
 """
 

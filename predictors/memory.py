@@ -26,7 +26,7 @@ class WorkingMemory:
     """Working memory of a call in bytes, counted."""
 
     name = "liveness"
-    version = "1"
+    version = "2"
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task) -> Estimates:
         """Working memory per call, N bytes, exact."""

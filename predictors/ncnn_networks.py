@@ -13,7 +13,7 @@ from design.encoding import COLUMNS, EncodedDesigns, FloatArray, IntArray
 from predictors.ncnn import encode_networks, read_lines
 from predictors.storage import WEIGHTS, Weights, load_weights, parameter, save_weights
 
-KIND, VERSION = "ncnn_networks", "1"
+KIND, VERSION = "ncnn_networks", "2"
 FILE = f"{KIND}.safetensors"
 Network = tuple[str, bool]
 """Name, and whether its layers run in int8 where they can."""

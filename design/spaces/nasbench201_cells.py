@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from design.activation_steps import LEARNED_BITS
 from design.architecture import INPUT
 from design.encoding import IntArray
 from design.layer import Layer, Op
@@ -22,9 +23,10 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """(from node, to node) of each gene; node 0 is the input of the cell, node 3 its output."""
 CELLS: int = len(OPERATIONS) ** len(EDGES)
 NONE, SKIP, CONV_1X1, CONV_3X3, POOL = range(5)
-RELU, ADD_2, ADD_3, ZERO = 1, 5, 6, 7
-KINDS = 8
-"""Kinds of layers in a cell: RELU, the operations with weights or windows under their own numbers, ADD_*, ZERO."""
+RELU, ADD_2, ADD_3, ZERO, STEPS_2, STEPS_3 = 1, 5, 6, 7, 8, 9
+KINDS = 10
+"""Kinds of layers in a cell: RELU, the operations with weights or windows under their own numbers, sums of two and of
+three tensors, ZERO, the same sums of tensors in learned steps."""
 POSITIONS = 15
 """Where layers may stand in a cell: ReLU and operation of each edge, and the sum of each node behind its edges."""
 EDGE_POSITIONS = (0, 3, 5, 8, 10, 12)
@@ -96,7 +98,7 @@ def cell_layer(kind: int, name: str, inputs: tuple[str, ...], shape: Shape) -> L
 
 def prototype(kind: int, shape: Shape) -> Layer:
     """A layer of that kind under any name."""
-    return cell_layer(kind, "layer", (INPUT,) * {ADD_2: 2, ADD_3: 3}.get(kind, 1), shape)
+    return cell_layer(kind, "layer", (INPUT,) * {ADD_2: 2, ADD_3: 3, STEPS_2: 2, STEPS_3: 3}.get(kind, 1), shape)
 
 
 def _used(ops: tuple[int, ...]) -> dict[int, bool]:
@@ -162,8 +164,9 @@ class Cells:
         bits[0] = need[0]
         return bits
 
-    def codes(self, bits: IntArray, activation_bits: IntArray) -> IntArray:
+    def codes(self, bits: IntArray, activation_bits: IntArray, residual_bits: IntArray) -> IntArray:
         """Layer at each position, N x POSITIONS: (kind, code of bits read, of bits written) in one; 0 no layer."""
+        stepped = np.isin(residual_bits, LEARNED_BITS) * (STEPS_2 - ADD_2)
         codes: IntArray = np.zeros((self.number, POSITIONS), dtype=np.int64)
         tensors, active = CODES[bits], CODES[activation_bits]
         kind_step, read_step = len(BITS) ** 2, len(BITS)
@@ -178,7 +181,7 @@ class Cells:
             for edge in into(node):
                 arriving = tensors[self._arriving(edge), self._range]
                 read = np.maximum(read, arriving * (self.ops[edge] != NONE))
-            kind = np.where(self.arrivals[node] == 3, ADD_3, ADD_2)
+            kind = np.where(self.arrivals[node] == 3, ADD_3, ADD_2) + stepped
             sums = (kind * kind_step + read * read_step + tensors[6 + node]) * (self.arrivals[node] > 1)
             zeros = (ZERO * kind_step + tensors[0] * read_step + tensors[6 + node]) * self.zeros[node]
             codes[:, at] = sums + zeros

@@ -8,12 +8,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from design.activation_steps import activation_steps, own_steps
 from design.architecture import INPUT
 from design.encoding import FloatArray, IntArray, RowTable, layer_row
 from design.layer import Layer
 from design.liveness import OUTPUT_BITS, peak_bytes, stored_bits
 from design.precision import BITS, Precision
-from design.spaces.nasbench201_cells import CODE_COUNT, CODES, KINDS, POSITIONS, Cells, all_cells, prototype
+from design.spaces.nasbench201_cells import (
+    CODE_COUNT,
+    CODES,
+    KINDS,
+    POSITIONS,
+    STEPS_2,
+    STEPS_3,
+    Cells,
+    all_cells,
+    prototype,
+)
 from design.spaces.nasbench201_skeleton import CELLS_PER_STAGE, FILTERS, STAGES, head, reduction, stage_shapes, stem
 from design.task import Task
 
@@ -102,17 +113,11 @@ class TaskRows:
         layer = prototype(kind, self._shapes[stage])
         first = kind * len(BITS) ** 2
         for number, weight_bits in enumerate(BITS):
-            rows = [
-                layer_row(
-                    layer,
-                    Precision(weight_bits=weight_bits, activation_bits=read) if layer.weighted else None,
-                    read,
-                    wrote,
-                    layer.out_channels,
-                )
-                for read in BITS
-                for wrote in BITS
-            ]
+            rows = []
+            for read in BITS:
+                own = Precision(weight_bits=weight_bits, activation_bits=read) if layer.weighted else None
+                steps = len(layer.inputs) if kind in (STEPS_2, STEPS_3) else own_steps(layer, own)
+                rows += [layer_row(layer, own, read, wrote, layer.out_channels, steps) for wrote in BITS]
             self._cell_ids[stage, number, first : first + len(rows)] = self._table.add(rows)
 
     def _cells(self, cells: Cells, stage: int, choices: Choices, output_bits: IntArray) -> tuple[list[_Part], IntArray]:
@@ -132,7 +137,7 @@ class TaskRows:
         last[0] = inner[0]
         parts = []
         for bits in (last, inner, first):
-            row_ids = self._cell_ids[stage][weight[:, None], cells.codes(bits, active)]
+            row_ids = self._cell_ids[stage][weight[:, None], cells.codes(bits, active, choices.residual)]
             parts.append((row_ids, needed, cells.peak_bits(bits, active) * elements // 8))
         return parts, cells.of_output(last)
 
@@ -157,6 +162,7 @@ class TaskRows:
     ) -> _Fragment:
         """Layers that read `input` in arrays, with the bits of their output and the least of their input."""
         stored = stored_bits(layers, own, residual_bits, bits[0])
+        steps = activation_steps(layers, own, residual_bits)
         needed = stored[INPUT]
         stored[INPUT] = max(needed, bits[1])
         rows = [
@@ -166,6 +172,7 @@ class TaskRows:
                 max(stored[name] for name in layer.inputs),
                 stored[layer.name],
                 layer.out_channels,
+                steps[layer.name],
             )
             for layer in layers
         ]

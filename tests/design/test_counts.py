@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from design.architecture import Architecture
@@ -17,7 +19,7 @@ from design.task import find_task
 from design.zoo import find_network
 
 MIB = 2**20
-NOTHING_ELSE = CountOptions(batch_norm_floats=0, scales=False, biases=False)
+NOTHING_ELSE = CountOptions(batch_norm_floats=0, scales=False, biases=False, activation_steps=False)
 
 
 def _small() -> Architecture:
@@ -43,10 +45,15 @@ def test_packed_bytes_by_hand() -> None:
     encoded = encode_designs([_binary()])
     weights = 27 + 11 + 150  # 81 bits take 11 bytes
     assert model_bytes(encoded, NOTHING_ELSE)[0] == weights
-    assert model_bytes(encoded, CountOptions(batch_norm_floats=2, scales=False, biases=False))[0] == weights + 8 * 6
-    assert model_bytes(encoded, CountOptions(batch_norm_floats=0, scales=True, biases=False))[0] == weights + 4 * 8
-    assert model_bytes(encoded, CountOptions(batch_norm_floats=0, scales=False, biases=True))[0] == weights + 8
-    assert model_bytes(encoded)[0] == weights + 8 * 6 + 4 * 8 + 8
+    parts = {
+        "batch_norm_floats": (2, 8 * 6),
+        "scales": (True, 4 * 8),
+        "biases": (True, 8),
+        "activation_steps": (True, 8),
+    }
+    for name, (value, size) in parts.items():
+        assert model_bytes(encoded, replace(NOTHING_ELSE, **{name: value}))[0] == weights + size  # type: ignore[arg-type]
+    assert model_bytes(encoded)[0] == weights + 8 * 6 + 4 * 8 + 8 + 8  # the picture and what the classifier reads
 
 
 def test_all_counts_by_hand() -> None:
@@ -72,8 +79,8 @@ def test_scales_only_under_16_bits() -> None:
     half = Design(
         architecture=architecture, policy=policy_by_role(architecture, body=precision(16), edge=precision(16))
     )
-    with_scales = model_bytes(encode_designs([half]), CountOptions(batch_norm_floats=0, scales=True, biases=False))
-    assert with_scales[0] == 2 * 258
+    with_scales = replace(NOTHING_ELSE, scales=True, activation_steps=True)
+    assert model_bytes(encode_designs([half]), with_scales)[0] == 2 * 258
 
 
 def _binarynet() -> Design:

@@ -23,8 +23,6 @@ from service.worker.trainer import Report
 PICTURES = 200
 """Of the validation part, whose logits are compared."""
 PACKED_TOLERANCE = 0.01
-STEP_BYTES = 4
-"""Of a learned step of activations in the packed file, which the count leaves out."""
 
 
 @in_words
@@ -55,7 +53,7 @@ def _told(name: str, agreement: Agreement) -> dict[str, Any]:
 
 
 def _packed(subject: Subject) -> dict[str, Any]:
-    """The packed file gives the same logits, bit for bit, and is as large as was counted."""
+    """The packed file gives the same logits, bit for bit, and but for its front is as large as was counted."""
     content, design = (subject.folder / PACKED).read_bytes(), subject.design
     network, again = subject.trained(), unpack(content, design)
     images = next(subject.images(subject.data.validation, PICTURES))
@@ -64,7 +62,6 @@ def _packed(subject: Subject) -> dict[str, Any]:
             raise InvalidArtefact("packed weights must give the logits of the network, bit for bit", "others")
     counted = int(model_bytes(encode_designs([design]))[0])
     size = len(content) - FRONT_BYTES - pad_bytes(network)
-    allowed = PACKED_TOLERANCE * counted + STEP_BYTES * len(design.policy.layers)
-    if abs(size - counted) > allowed:
+    if abs(size - counted) > PACKED_TOLERANCE * counted:
         raise InvalidArtefact(f"packed weights must take {counted} bytes within 1 %", f"{size}")
     return {"packed_bytes": len(content), "counted_bytes": counted, "front_bytes": FRONT_BYTES}
