@@ -1,8 +1,8 @@
 """The main path: a device, a task and limits in; the best design, what it will cost and the front around it out.
 
-Read from top to bottom: describe the device, let the networks of the spaces that fit propose designs, search each space
-beside them (unless the networks alone were asked for and keep every limit), and climb from the best design of each. Say
-how the best of all keeps the limits, or which nothing keeps and how tight each could be.
+Read from top to bottom: describe the device, let the networks of the spaces that fit propose designs and polish them,
+and search each space beside them where a limit is broken or searching was asked for. Say how the best of all keeps the
+limits, or which nothing keeps and how tight each could be.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def optimize(problem: Problem) -> Answer:
 
     version, searches, rivals = NEURAL_VERSION, begun(), list[Trials]()
     asked = problem.method != "search"
-    kept = asked and proposed(searches, with_front=problem.method == "network")
-    if problem.method != "network" or not kept:
+    kept = asked and proposed(searches, with_front=problem.method != "both")
+    if problem.method == "both" or not kept:
         proposals, searches, version = searches, begun(), VERSION
         for trials in searches:
             search(trials, problem.seed)

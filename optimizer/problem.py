@@ -15,7 +15,7 @@ from design.task import Task
 from predictors.adapt import Adaptation
 
 DEFAULT_ENERGY_MODEL = "horowitz"
-Method = Literal["auto", "network", "search"]
+Method = Literal["auto", "network", "both", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,9 @@ class Problem:
         spaces: Names of the spaces to choose from; empty = all that fit the task.
         seed: The same problem with the same seed has the same answer.
         adaptation: What measurements said of the device; every cost rests on it.
-        method: `network` answers with what the networks propose, a little polished, and searches only where that breaks
-            a limit; `search` never asks the networks; `auto` searches and lets their proposals compete.
+        method: `network` answers with what the networks propose, polished, and searches only where that breaks a
+            limit; `search` never asks the networks; `both` searches and lets their proposals compete; `auto` is what
+            is best on the whole: today `network`.
     """
 
     device: DeviceProfile
