@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from design.encoding import Blocks, FloatArray, IntArray
+from design.blocks import Blocks
+from design.encoding import FloatArray, IntArray
 from design.expansion import Expansion
 from design.gene_tables import GeneTables
 from design.genes import Gene

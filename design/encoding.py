@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from design.activation_steps import activation_steps
+from design.blocks import Blocks, Fact
 from design.design import Design
 from design.layer import Activation, Layer, Op, Role
 from design.liveness import peak_bytes, stored_bits
@@ -153,19 +154,6 @@ class RowTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blocks:
-    """Designs as chains of blocks that many of them share: sums over layers are sums over far fewer blocks.
-
-    Attributes:
-        ids: N x P, the block at each place.
-        rows: B x W, rows of the layers of each block, 0 where it has fewer.
-    """
-
-    ids: IntArray
-    rows: IntArray
-
-
-@dataclass(frozen=True, kw_only=True)
 class EncodedDesigns:
     """N designs for the hot paths.
 
@@ -203,6 +191,11 @@ class EncodedDesigns:
         found = np.bincount(places.ravel(), minlength=number * len(self.rows))
         return found.reshape(number, len(self.rows)).astype(np.float64)
 
+    @cached_property
+    def facts(self) -> dict[Hashable, Fact]:
+        """What was found of these designs alone, by keys of those who found it: kept with sets asked about often."""
+        return {}
+
     def total(self, per_row: FloatArray) -> FloatArray:
         """Sum of a per-row figure (R) over the layers of each design (N)."""
         if self.blocks is not None:
@@ -230,11 +223,13 @@ class EncodedDesigns:
         kept[self.row_ids] = True
         kept[0] = True
         numbers = np.cumsum(kept) - 1
-        return replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids], blocks=None)
+        found = replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids], blocks=None)
+        found.facts.update(self.facts)
+        return found
 
     def take(self, index: IntArray | NDArray[np.bool_]) -> EncodedDesigns:
         """The designs at `index`."""
-        return EncodedDesigns(
+        found = EncodedDesigns(
             rows=self.rows,
             row_ids=self.row_ids[index],
             peak_activation_bytes=self.peak_activation_bytes[index],
@@ -242,6 +237,8 @@ class EncodedDesigns:
             space=self.space,
             blocks=None if self.blocks is None else replace(self.blocks, ids=self.blocks.ids[index]),
         )
+        found.facts.update({key: fact.take(index) for key, fact in self.facts.items()})
+        return found
 
 
 def encode_designs(designs: Sequence[Design]) -> EncodedDesigns:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from design.encoding import Blocks, EncodedDesigns, FloatArray, IntArray
+from design.blocks import Blocks
+from design.encoding import EncodedDesigns, FloatArray, IntArray
 
 
 def distinct(states: IntArray) -> tuple[IntArray, IntArray]:

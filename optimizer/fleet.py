@@ -26,7 +26,7 @@ from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
 from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
-from predictors.predict import Predictions, predict
+from predictors.predict import Predictions, own_figures, predict
 
 MOST_DEVICES = 1_000
 SECOND_LOOKS = 40
@@ -111,6 +111,8 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
         one.propose(first.constraints.risk)
     _settle(passes)
     scored = {name: one.encoded() for name, one in passes.items()}
+    for designs in scored.values():
+        own_figures(designs, first.task)  # the same on every device
     members: dict[int, FleetMember] = {}
     columns: list[_Column] = []
     for name, one in passes.items():

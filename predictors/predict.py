@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from design.counts import model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
@@ -96,6 +97,7 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
         raise OtherDevice(
             "the adaptation must be of the device asked for", repr(adaptation.device.profile.name), "Adapt to it first."
         )
+    own = own_figures(designs, task)
     accuracy = None if task is None else accuracy_predictor()
     model = find_energy_model(energy_model)
     latency_ms, timed, metered = costs.latency_ms, 0, 0
@@ -107,10 +109,10 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
     return Predictions(
         latency_ms=latency_ms,
         energy_mj=energy_mj,
-        accuracy=accuracy.predict(designs, device, task) if accuracy and task else _unknown(len(designs)),
-        model_bytes=model_bytes(designs),
+        accuracy=own.accuracy,
+        model_bytes=own.model_bytes,
         peak_memory_bytes=peak_memory_bytes(designs, device),
-        training_memory_bytes=training_memory_bytes(designs),
+        training_memory_bytes=own.training_memory_bytes,
         accuracy_basis=accuracy.basis(designs, task) if accuracy and task else "unknown",
         energy_model=energy_model,
         sources={
@@ -121,6 +123,38 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
             "memory": f"{MEMORY.name} {MEMORY.version}",
         },
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFigures:
+    """What N designs are on any device."""
+
+    accuracy: Estimates
+    model_bytes: FloatArray
+    training_memory_bytes: FloatArray
+
+    def take(self, index: IntArray | NDArray[np.bool_]) -> OwnFigures:
+        """Those at `index`."""
+        return OwnFigures(
+            accuracy=self.accuracy.take(index),
+            model_bytes=self.model_bytes[index],
+            training_memory_bytes=self.training_memory_bytes[index],
+        )
+
+
+def own_figures(designs: EncodedDesigns, task: Task | None) -> OwnFigures:
+    """Accuracy on a task (unknown without one) and sizes of N designs, computed once for a set of designs."""
+    predictor = None if task is None else accuracy_predictor()
+    key = (OwnFigures, task, predictor and predictor.version)
+    found = designs.facts.get(key)
+    if not isinstance(found, OwnFigures):
+        found = OwnFigures(
+            accuracy=predictor.predict(designs, None, task) if predictor and task else _unknown(len(designs)),
+            model_bytes=model_bytes(designs),
+            training_memory_bytes=training_memory_bytes(designs),
+        )
+        designs.facts[key] = found
+    return found
 
 
 def _unknown(number: int) -> Estimates:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.prediction import Estimate, Interval
@@ -75,7 +76,7 @@ class Estimates:
             at_risk=None if probability is None else float(self.limit_quantile(probability)[index]),
         )
 
-    def take(self, index: IntArray) -> Estimates:
+    def take(self, index: IntArray | NDArray[np.bool_]) -> Estimates:
         """Those at `index`."""
         return Estimates(
             median=self.median[index],

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from design.encoding import Blocks, FloatArray, IntArray
+from design.blocks import Blocks
+from design.encoding import FloatArray, IntArray
 from design.expansion import Expansion
 from design.gene_tables import GeneTables
 from design.liveness import OUTPUT_BITS

@@ -44,8 +44,8 @@ class DesignRequest(BaseModel):
     energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
     method: Method = Field(
         "auto",
-        description="`network`: what the amortised networks propose, in milliseconds, searched only where that breaks a "
-        "limit; `both`: searched beside them; `search`: without them; `auto`: today `network`",
+        description="`network`: what the amortised networks propose, in milliseconds, searched only where that breaks "
+        "a limit; `both`: searched beside them; `search`: without them; `auto`: today `network`",
     )
 
 

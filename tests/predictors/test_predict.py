@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from design.policies import policy_by_role
 from design.precision import BINARY, precision
 from design.prediction import Prediction
 from design.pruning import PruningPlan
+from design.spaces.registry import SPACES
 from design.task import find_task
 from design.zoo import find_network
 from predictors.descriptor import describe
-from predictors.predict import explain, predict
+from predictors.predict import explain, own_figures, predict
 
 TASK = find_task("cifar10")
 
@@ -133,3 +135,15 @@ def test_without_a_task_costs_are_told_and_accuracy_is_not() -> None:
         _ = unknown.known_accuracy
     with pytest.raises(ValueError, match="exactly where its basis is unknown"):
         Prediction.model_validate(unknown.model_dump() | {"accuracy_basis": "prior"})
+
+
+def test_facts_go_with_the_designs_they_are_of() -> None:
+    space, task = SPACES["vgg"], find_task("cifar10")
+    found = space.rows(task, space.sample(task, 5, np.random.default_rng(3)))
+    own_figures(found, task)
+    part = found.take(np.array([3, 1])).compact()
+    assert part.facts.keys() == found.facts.keys()
+    kept, alone = own_figures(part, task), own_figures(replace(part), task)
+    assert kept.accuracy.median == pytest.approx(alone.accuracy.median, rel=1e-6)
+    assert kept.model_bytes.tolist() == alone.model_bytes.tolist()
+    assert own_figures(part, find_task("fashion_mnist")).accuracy.median.tolist() != kept.accuracy.median.tolist()
