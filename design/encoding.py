@@ -178,18 +178,22 @@ class EncodedDesigns:
 
     @cached_property
     def counts(self) -> FloatArray | None:
-        """How often each distinct layer occurs in each design, N x R; None unless that is smaller than the row ids.
-
-        Many networks put together from few distinct layers are summed much faster this way.
-        """
+        """How often each distinct layer occurs in each design, N x R; None unless that is smaller than the row ids."""
         number, longest = self.row_ids.shape
-        if self.blocks is not None:
-            return None
-        if number * longest < COUNTED_FROM or len(self.rows) > longest:
+        if self.blocks is not None or number * longest < COUNTED_FROM or len(self.rows) > longest:
             return None
         places = np.arange(number)[:, None] * len(self.rows) + self.row_ids
         found = np.bincount(places.ravel(), minlength=number * len(self.rows))
         return found.reshape(number, len(self.rows)).astype(np.float64)
+
+    @cached_property
+    def named(self) -> NDArray[np.bool_]:
+        """Which of the rows some design has, R; row 0 maybe."""
+        if self.counts is not None:
+            return np.asarray(self.counts.any(axis=0))
+        found = np.zeros(len(self.rows), dtype=np.bool_)
+        found[self.row_ids] = True
+        return found
 
     @cached_property
     def facts(self) -> dict[Hashable, Fact]:
@@ -219,8 +223,7 @@ class EncodedDesigns:
 
     def compact(self) -> EncodedDesigns:
         """The same designs with only the distinct layers that occur in them, and row 0."""
-        kept = np.zeros(len(self.rows), dtype=np.bool_)
-        kept[self.row_ids] = True
+        kept = self.named.copy()
         kept[0] = True
         numbers = np.cumsum(kept) - 1
         found = replace(self, rows=self.rows[kept], row_ids=numbers[self.row_ids], blocks=None)

@@ -14,6 +14,7 @@ import numpy as np
 from design.encoding import EncodedDesigns, IntArray
 from design.space import GeneKind, Space
 from design.task import Task
+from optimizer.exchange import PRICES
 from optimizer.objective import Scores
 from optimizer.search import climb
 from optimizer.starts import levels
@@ -31,6 +32,11 @@ class ExactSearch:
     """Scores every network under every uniform policy."""
 
     approach = "exact enumeration"
+
+    def promise(self, trials: Trials) -> float:
+        """Utility of the best design, which is known; far less than others where it breaks a limit."""
+        violation, lost = trials.objective.rank(trials.best())
+        return -lost - float(PRICES[-1]) * violation
 
     def improve(self, trials: Trials) -> None:
         """Climb from the best uniform design to mixed precisions, where the device has several."""

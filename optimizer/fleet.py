@@ -29,7 +29,7 @@ from predictors.descriptor import describe
 from predictors.predict import Predictions, own_figures, predict
 
 MOST_DEVICES = 1_000
-SECOND_LOOKS = 40
+SECOND_LOOKS = 20
 """Devices whose limits the first pass breaks that are looked at one by one."""
 
 
@@ -224,7 +224,7 @@ def _look_again(problems: Sequence[Problem], passes: Mapping[str, SpacePass], me
                 problem.spaces, {name: SPACES[name] for name in passes}, problem.task, device
             )
         ]
-        proposed(searches)
+        proposed(searches, exact=False)
         best = best_first(searches)[0]
         found = best.best()
         if old.objective.rank(found) < old.objective.rank(old.scores):

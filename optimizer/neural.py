@@ -63,6 +63,10 @@ class NeuralSearch:
         trials.score(self.answers(trials))
         return trials.scores.genotypes[trials.objective.order(trials.scores)]
 
+    def promise(self, trials: Trials) -> float:
+        """What the most promising network of the space promises, in utility."""
+        return float(promises(trials.objective, trials.scores)[1].max())
+
     def improve(self, trials: Trials) -> None:
         """Polish what it has proposed."""
         polish(trials)
@@ -151,7 +155,7 @@ def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:
     return torch.cat([torch.eye(count)[list(allowed)], every[None]])
 
 
-def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
+def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = True) -> bool:
     """Let the networks propose designs and polish what looks best; whether the best keeps every limit.
 
     A space small enough to be priced whole has no need of a network. Without one for each of the others nothing is
@@ -160,15 +164,17 @@ def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
     Args:
         searches: One for each space; designs that are scored stay in them.
         with_front: Also score designs around the best one, for people to see what it trades.
+        exact: Price spaces small enough whole; else they have a network like the others.
     """
-    proposers = [_proposer(trials.space, trials.task) for trials in searches]
+    proposers = [_proposer(trials.space, trials.task, exact=exact) for trials in searches]
     networks = [own for own in proposers if own is not None]
     if len(networks) < len(searches):
         return False
     for trials, network in zip(searches, networks, strict=True):
         trials.approach = network.approach
         network.propose(trials, 0)
-    for trials in sorted(searches, key=_promise, reverse=True)[:CONTENDERS]:
+    promised = {id(trials): network.promise(trials) for trials, network in zip(searches, networks, strict=True)}
+    for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
         networks[searches.index(trials)].improve(trials)
     if with_front:
         winner = best_first(searches)[0]
@@ -176,14 +182,9 @@ def proposed(searches: list[Trials], *, with_front: bool = False) -> bool:
     return searches[0].objective.feasible(best_first(searches)[0].best())
 
 
-def _promise(trials: Trials) -> float:
-    """What the most promising network of a space promises."""
-    return float(promises(trials.objective, trials.scores)[1].max())
-
-
-def _proposer(space: Space, task: Task) -> NeuralSearch | ExactSearch | None:
+def _proposer(space: Space, task: Task, *, exact: bool) -> NeuralSearch | ExactSearch | None:
     """What proposes designs of a space; None where no network was fitted."""
-    if suits(space, task):
+    if exact and suits(space, task):
         return ExactSearch()
     weights = neural_weights(space, task)  # type: ignore[arg-type]  # by identity
     return None if weights is None else NeuralSearch(weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -89,6 +90,16 @@ def mask_of(genes: Iterable[Gene], supported_bits: Iterable[tuple[Bits, Bits]]) 
     return Mask(choices=tuple(choices), table=table)
 
 
+@lru_cache(maxsize=256)
+def mask_in(space: Space, task: Task, supported_bits: tuple[tuple[Bits, Bits], ...]) -> Mask | None:
+    """`mask_of` the genes of a space for a task.
+
+    Raises:
+        TaskTooSmall: The space does not expand for the task.
+    """
+    return mask_of(space.genes(task), supported_bits)
+
+
 def usable_spaces(
     names: tuple[str, ...], spaces: Mapping[str, Space], task: Task, device: Descriptor
 ) -> list[tuple[Space, Mask]]:
@@ -105,7 +116,7 @@ def usable_spaces(
     too_small: list[TaskTooSmall] = []
     for name in names or spaces:
         try:
-            mask = mask_of(spaces[name].genes(task), device.supported_bits)
+            mask = mask_in(spaces[name], task, tuple(device.supported_bits))  # type: ignore[arg-type]  # by identity
         except TaskTooSmall as error:
             too_small.append(error)
             continue

@@ -90,9 +90,7 @@ def _weights(operations: IntArray, task: Task) -> FloatArray:
 
 def _least_bits(designs: EncodedDesigns) -> float:
     """Fewest bits of weights, activations or sums in any layer of the designs; 32 without layers."""
-    named = np.zeros(len(designs.rows), dtype=np.bool_)
-    named[designs.row_ids] = True
-    used: FloatArray = designs.rows[named]
+    used: FloatArray = designs.rows[designs.named]
     weights, activations = used[:, Column.WEIGHT_BITS], used[:, Column.ACTIVATION_BITS]
     return float(min(np.where(bits > 0, bits, 32).min(initial=32) for bits in (weights, activations)))
 
