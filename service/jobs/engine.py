@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, StepOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, StepOptions, error
 from sqlalchemy.orm import Session
 
 from service.settings import Settings
@@ -22,7 +22,7 @@ NAME = "bespoke"
 WORKFLOW = "job"
 QUEUES = ("cpu", "cuda")
 """One queue for each kind of accelerator that a job may need."""
-VERSION = "jobs-2"
+VERSION = "jobs-3"
 """Raise it when the sequence of steps changes: jobs begun under another version wait for a worker of theirs."""
 ACTIVE = ("ENQUEUED", "DELAYED", "PENDING")
 
@@ -112,8 +112,13 @@ class Queue:
 
     def again(self, job_id: str, *, steps_done: int, queue: str) -> None:
         """Enqueue an ended job once more, to go on behind its first `steps_done` steps; no effect on an active one."""
-        if not self.find([job_id])[job_id].active:
+        if self.find([job_id])[job_id].active:
+            return
+        try:
             self._client.rewind_workflow(job_id, start_step=steps_done + 1, queue_name=queue)
+        except error.DBOSException:
+            if not self.find([job_id])[job_id].active:  # else somebody was quicker: the API, or the detector
+                raise
 
     def requeue(self, job_id: str, *, queue: str) -> None:
         """Take an active job from the worker that holds it: the next free one goes on."""

@@ -212,6 +212,18 @@ def test_a_failed_job_is_retried_behind_its_last_finished_step(desk: TestClient,
     assert [line["step"] for line in house.trace(job_id)] == ["prepare", "train", "prune", "export", "export", "report"]
 
 
+def test_two_that_enqueue_a_job_again_at_once_do_it_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API and the detector may both have seen that it had ended."""
+    job_id, queue = house.add(), house.queue
+    house.cancel(job_id)
+    seen, find = [queue.find([job_id])], queue.find
+    assert not seen[0][job_id].active
+    queue.again(job_id, steps_done=0, queue="cpu")
+    monkeypatch.setattr(queue, "find", lambda ids: seen.pop() if seen else find(ids))
+    queue.again(job_id, steps_done=0, queue="cpu")
+    assert queue.find([job_id])[job_id].active
+
+
 def test_a_running_job_cancelled_and_retried_at_once_runs_once(desk: TestClient, house: House) -> None:
     house.start()
     job_id = house.add(step_s=0.5)
