@@ -4,7 +4,8 @@
 zero-padding shortcut ties have numbers of their own, so the same choice can be kept in one and removed in another.
 Groups are taken in the order in which they are computed; each keeps, of its choices, those first that the tied group
 before it kept (so that the shortcut carries them on), then those that no group before it has, then the others; within
-each of the three the most sensitive ones.
+each of the three the most sensitive ones. In narrow layers most sensitivities are 1
+(docs/decisions/0016-pruning.md): of equally sensitive filters those with the larger weights stay.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from networks.pruning.allocation import layer_bound
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.decision import families_of
 from networks.pruning.families import Families
-from networks.pruning.scores import Scores, Sensitivity
+from networks.pruning.scores import L1Norm, Scores, Sensitivity
 from networks.pruning.selection import Selection
 
 IntArray = NDArray[np.int64]
+EQUAL_DIGITS = 4
+"""Sensitivities that agree in so many digits behind the point are equal."""
 CARRIED_ON, NEW, LEFT_BEHIND = range(3)
 
 
@@ -60,7 +63,7 @@ def fulfil(network: Network, plan: PruningPlan, score: Sensitivity, bound: Bound
     """
     found = families_of(network)
     scores = score(network, found)
-    kept = kept_of(found, scores, kept_by_group(found.groups, plan.kept))
+    kept = kept_of(found, scores, L1Norm()(network, found), kept_by_group(found.groups, plan.kept))
     selection = Selection(
         kept={
             name: tuple(kept[group].tolist())
@@ -76,25 +79,28 @@ def fulfil(network: Network, plan: PruningPlan, score: Sensitivity, bound: Bound
     return Fulfilled(found=found, selection=selection, scores=scores, bounds=told)
 
 
-def kept_of(found: Families, scores: Scores, counts: Mapping[int, int]) -> dict[int, IntArray]:
+def kept_of(found: Families, scores: Scores, ties: Scores, counts: Mapping[int, int]) -> dict[int, IntArray]:
     """Channels kept of every channel group, ascending.
 
     Args:
         found: What can be removed. Channels that no family has (nobody can say what they are worth) are kept first.
         scores: Of each family's choices.
+        ties: What counts among those of equal scores.
         counts: Group -> how many it keeps.
     """
     firsts = np.cumsum([0, *(family.size for family in found.families)])
     stands = np.full(firsts[-1] + 1, NEW)  # of each choice; the last place is that of channels without one
     kept = {}
     for group, width in found.groups.width.items():
-        worth, choice = np.full(width, np.inf), np.full(width, len(stands) - 1)
+        worth, second = np.full((2, width), np.inf)
+        choice = np.full(width, len(stands) - 1)
         for family, first in zip(found.families, firsts, strict=False):
             if group in family.members:
-                worth[family.members[group]] = scores[family.name]
+                worth[family.members[group]] = np.round(scores[family.name], EQUAL_DIGITS)
+                second[family.members[group]] = ties[family.name]
                 choice[family.members[group]] = first + np.arange(family.size)
         stands[-1] = CARRIED_ON
-        order = np.lexsort((-worth, stands[choice]))
+        order = np.lexsort((-second, -worth, stands[choice]))
         kept[group], removed = np.sort(order[: counts[group]]), order[counts[group] :]
         stands[choice[kept[group]]], stands[choice[removed]] = CARRIED_ON, LEFT_BEHIND
     return kept
