@@ -102,13 +102,14 @@ def run_case(case: Case, options: Json, data: Path, cache: Path) -> Json:
             job["results"][step.name] = _kept(folder / f"{number:02d}.json", step.skip(job), step.program, job, report)
             say(f"{case.name}: {step.name}")
     results = job["results"]
+    full_precision = [results[name] for name in ("train", "prune") if results[name] is not None]
     return {
         "design": design.architecture.name,
         "digest": design.digest,
         "bits": sorted({str(own) for own in design.policy.layers.values()}),
         "feasible": answer.feasible,
-        "epochs": len(results["train"]["epochs"]) if results["train"] else 0,
-        "full_precision_validation": results["train"]["validation_accuracy"] if results["train"] else None,
+        "epochs": sum(len(one["epochs"]) for one in full_precision),
+        "full_precision_validation": full_precision[-1]["validation_accuracy"] if full_precision else None,
         "figures": {one["name"]: _compared(one) for one in results["report"]["comparisons"]},
     }
 

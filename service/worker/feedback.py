@@ -48,7 +48,7 @@ def keep(session: Session, row: JobRow, subject: Json, results: dict[str, Json])
     reported = _result(results, "report")
     if reported is None or "comparisons" not in reported:
         return  # a job of other steps, which compare nothing
-    row.result = {name: reported[name] for name in ("comparisons", "host")}
+    row.result = {name: reported[name] for name in ("comparisons", "host", "pruning")}
     measured = _result(results, "measure")
     if measured is not None:
         device = _machine(session, DeviceProfile.model_validate(measured["host"]))

@@ -1,6 +1,8 @@
-"""Precisions: what the steps of a job ask about a design's bits. No tensors: workers ask it too."""
+"""Precisions: what the steps of a job ask about a design's bits and filters. No tensors: workers ask it too."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from design.design import Design
 from design.layer import Op, Role
@@ -20,6 +22,16 @@ def in_full_precision(design: Design) -> Design:
     if is_full_precision(design):
         return design
     return Design(architecture=design.architecture, policy=policy_by_role(design.architecture), plan=design.plan)
+
+
+def unpruned(design: Design) -> Design:
+    """The same network in full precision with all its filters."""
+    return Design(architecture=design.architecture, policy=in_full_precision(design).policy)
+
+
+def is_cut(design: Design, options: dict[str, Any]) -> bool:
+    """Whether a job trains the network with all its filters first and then cuts it to the design's numbers."""
+    return bool(options.get("full_precision_first", True)) and pruned_layers(design) > 0
 
 
 def integer_layers(design: Design) -> int:

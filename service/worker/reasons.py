@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from design.design import Design
-from service.worker.precisions import compared_layers, integer_layers, is_full_precision, pruned_layers
+from service.worker.precisions import compared_layers, integer_layers, is_cut, is_full_precision, pruned_layers
 
 Json = dict[str, Any]
 
@@ -25,12 +25,18 @@ def nothing_to_compare(job: Json) -> str | None:
     return None if number > 1 else f"it compares convolutions between first and last layer; the design has {number}"
 
 
-def filters_are_chosen(job: Json) -> str:
-    """Of pruning: designs say which filters stay, and are trained at that size."""
+def filters_stay(job: Json) -> str | None:
+    """Of pruning."""
     design = _design(job)
+    if is_cut(design, job["options"]):
+        return None
     pruned, number = pruned_layers(design), len(design.policy.layers)
-    kept = f"the design keeps fewer filters in {pruned} of its {number} layers" if pruned else "the design keeps all"
-    return f"{kept}, and is trained at that size from the start"
+    if not pruned:
+        return "the design keeps all its filters"
+    return (
+        "the options say not to train in full precision first: the design, which keeps fewer filters in "
+        f"{pruned} of its {number} layers, is trained at that size from the start"
+    )
 
 
 def bits_are_full(job: Json) -> str | None:

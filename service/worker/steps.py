@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from service.worker.reasons import (
     bits_are_full,
-    filters_are_chosen,
+    filters_stay,
     no_whole_numbers,
     nothing_to_compare,
     straight_to_bits,
@@ -71,24 +71,6 @@ class Unless:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Never:
-    """What designs have settled already: shown, so that nobody waits for it.
-
-    Attributes:
-        reason: Why no job needs it.
-    """
-
-    name: str
-    reason: Callable[[Json], str]
-    program: str = ""
-    limit_s: float | None = None
-
-    def skip(self, job: Json) -> str:
-        """The reason."""
-        return self.reason(job)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """The steps of every job, in order.
 
@@ -108,8 +90,8 @@ PIPELINE = Pipeline(
     steps=(
         Always(name="prepare data", program=f"{_PROGRAMS}.prepare:run"),
         Unless(name="train", program=f"{_PROGRAMS}.training:full_precision", reason=straight_to_bits),
+        Unless(name="prune", program=f"{_PROGRAMS}.pruning:run", reason=filters_stay),
         Unless(name="significance", program=f"{_PROGRAMS}.inspection:significant_layers", reason=nothing_to_compare),
-        Never(name="prune", reason=filters_are_chosen),
         Unless(name="quantize", program=f"{_PROGRAMS}.training:quantized", reason=bits_are_full),
         Unless(name="calibrate", program=f"{_PROGRAMS}.inspection:ranges", reason=no_whole_numbers),
         Always(name="export", program=f"{_PROGRAMS}.exporting:run"),

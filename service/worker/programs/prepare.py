@@ -32,7 +32,7 @@ def run(job: dict[str, Any], report: Report) -> dict[str, Any]:
         "test_pictures": len(subject.test),
         "classes": list(data.train.classes),
         "shape": list(data.train.shape),
-        "epochs": subject.recipe.full_precision.epochs,
+        "epochs": subject.recipe.quantized.epochs,
     }
 
 

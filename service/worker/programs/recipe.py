@@ -12,6 +12,10 @@ SMALL_SET = 10_000
 """Training pictures under which steps are smaller, so that an epoch has enough of them."""
 LEARNING_RATE = 0.1
 """Of arXiv 1512.03385; small steps take it too (on digits 0.025 and Adam came off worse, docs/log.md)."""
+PRUNED_SHARE = 0.75
+"""Of the epochs in full precision that follow the cut: that network is the smaller one, and where most filters go it
+needs them (docs/log.md). They rise to the learning rate of the first training again (Renda et al., arXiv 2003.02389);
+of smaller rates less comes back."""
 LARGE_PICTURE = 20 * 20
 """Pixels from which on bfloat16 and several threads pay; under it, converting and waiting cost more."""
 
@@ -41,13 +45,17 @@ PRESETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Both trainings of a job.
+    """The trainings of a job.
 
     Attributes:
+        full_precision: With all filters, or at the size of the design.
+        pruned: Of what was cut from it, in full precision.
+        quantized: At the design's bits.
         single_thread: Whether sharing a step among threads costs more than it saves.
     """
 
     full_precision: FitOptions
+    pruned: FitOptions
     quantized: FitOptions
     single_thread: bool
 
@@ -57,7 +65,7 @@ def preset_of(options: dict[str, Any]) -> Preset:
     return PRESETS[options.get("preset", "standard")]
 
 
-def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmentation | None) -> Recipe:
+def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmentation | None, cut: bool) -> Recipe:
     """How the networks of a job are trained.
 
     Args:
@@ -65,6 +73,7 @@ def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmen
         pictures: Of the training part.
         pixels: Of one picture.
         known: Augmentation that is usual for the data set; None where nothing is known of it.
+        cut: Whether the network is pruned between two trainings in full precision, which share its epochs.
 
     Raises:
         InvalidOptions: Figures out of range.
@@ -86,8 +95,14 @@ def recipe(options: dict[str, Any], *, pictures: int, pixels: int, known: Augmen
         seed=options.get("seed", 0),
     )
     taught = 0.5 if options.get("full_precision_first", True) else 0.0
+    last = max(1, min(round(epochs * PRUNED_SHARE), epochs - 1))
     return Recipe(
-        full_precision=common,
+        full_precision=_for(common, max(epochs - last, 1)) if cut else common,
+        pruned=_for(common, last),
         quantized=replace(common, weight_decay=1e-4, distillation=taught),
         single_thread=pixels < LARGE_PICTURE,
     )
+
+
+def _for(options: FitOptions, epochs: int) -> FitOptions:
+    return replace(options, epochs=epochs, warmup_epochs=min(1.0, epochs / 2))

@@ -15,6 +15,9 @@ from service.worker.report.document import (
     ExportedFile,
     FileNote,
     JobReport,
+    KeptFilters,
+    Pruning,
+    ReadBound,
     SignificantLayer,
     StepNote,
     TrainedEpoch,
@@ -34,7 +37,14 @@ PURPOSES = {
     WEIGHTS: "the trained weights, to train on from or to export again",
     DESIGN: "the design",
 }
-TRAININGS = {"train": "in full precision", "quantize": "at the design's bits"}
+TRAININGS = {
+    "train": "in full precision",
+    "prune": "in full precision, with the filters that were kept",
+    "quantize": "at the design's bits",
+}
+PRUNING = ("method", "before", "cut", "after")
+"""What the result says of it."""
+ALL_FILTERS = ", with all filters"
 Json = dict[str, Any]
 
 
@@ -53,7 +63,9 @@ def run(job: Json, report: Report) -> Json:
         part.write_bytes(content)
         part.replace(subject.folder / name)
         report.artifact(subject.folder / name, media_type=media_type)
-    return {"comparisons": [one.model_dump(mode="json") for one in found.comparisons], "host": found.host}
+    pruned = None if found.pruning is None else found.pruning.model_dump(mode="json", include={*PRUNING})
+    compared = [one.model_dump(mode="json") for one in found.comparisons]
+    return {"comparisons": compared, "host": found.host, "pruning": pruned}
 
 
 def report_of(subject: Subject, *, made_at: str) -> JobReport:
@@ -74,6 +86,7 @@ def report_of(subject: Subject, *, made_at: str) -> JobReport:
         prediction=subject.prediction,
         comparisons=_comparisons(subject, host),
         trainings=tuple(_training(subject, step) for step in TRAININGS if subject.result(step) is not None),
+        pruning=_pruning(subject),
         significance=tuple(
             SignificantLayer(**{name: layer[name] for name in names}) for layer in significance["layers"]
         ),
@@ -113,12 +126,24 @@ def _comparisons(subject: Subject, host: Prediction) -> tuple[Comparison, ...]:
 def _training(subject: Subject, step: str) -> Training:
     result, names = _needed(subject, step), tuple(TrainedEpoch.model_fields)
     return Training(
-        name=TRAININGS[step],
+        name=TRAININGS[step] + (ALL_FILTERS if step == "train" and subject.is_cut else ""),
         epochs=tuple(TrainedEpoch(**{name: epoch[name] for name in names}) for epoch in result["epochs"]),
         best_epoch=result["best_epoch"],
         seconds=result["seconds"],
         monitor=result.get("monitor"),
         memory=result.get("memory"),
+    )
+
+
+def _pruning(subject: Subject) -> Pruning | None:
+    result = subject.result("prune")
+    if result is None:
+        return None
+    return Pruning(
+        **{name: result[name] for name in ("method", "pictures", "before", "cut")},
+        after=result["validation_accuracy"],
+        groups=tuple(KeptFilters(**one) for one in result["groups"]),
+        bounds=tuple(ReadBound(layer=one["layer"], epsilon=one["epsilon"]) for one in result["bounds"]),
     )
 
 

@@ -22,12 +22,13 @@ from networks.training.augmentation import usual_augmentation
 from networks.training.batches import Batches
 from networks.training.data import TrainingData, prepare
 from networks.training.pictures import Pictures, PictureSet
-from service.worker.precisions import in_full_precision, is_full_precision
+from service.worker.precisions import in_full_precision, is_cut, is_full_precision, unpruned
 from service.worker.programs.recipe import Recipe, preset_of, recipe
 from service.worker.trainer import StepFailed
 
 PICTURES = "pictures.npz"
 FULL_PRECISION, QUANTIZED = "full-precision.safetensors", "quantized.safetensors"
+UNPRUNED, CUT = "unpruned.safetensors", "cut.safetensors"
 CHECK_BATCH = 100
 """Pictures of a batch where a network is looked at, not trained."""
 
@@ -47,6 +48,21 @@ class Subject:
     def full_design(self) -> Design:
         """The same network in full precision; the design itself where it is."""
         return in_full_precision(self.design)
+
+    @cached_property
+    def is_cut(self) -> bool:
+        """Whether its network is trained with all filters first, then pruned."""
+        return is_cut(self.design, self.job["options"])
+
+    @cached_property
+    def first_design(self) -> Design:
+        """What is trained first: the design in full precision, with all filters where they are pruned later."""
+        return unpruned(self.design) if self.is_cut else self.full_design
+
+    @property
+    def first_file(self) -> str:
+        """Where the weights of the first training are."""
+        return UNPRUNED if self.is_cut else FULL_PRECISION
 
     @property
     def task(self) -> Task:
@@ -95,6 +111,11 @@ class Subject:
         pictures = PictureSet(name=self.job["dataset"]["name"], train=parts[0], test=parts[1])
         return prepare(pictures, seed=self.seed, limit=preset_of(self.job["options"]).limit)
 
+    def set_threads(self) -> None:
+        """Take one thread where more cost more than they save."""
+        if self.recipe.single_thread:
+            torch.set_num_threads(1)
+
     @property
     def recipe(self) -> Recipe:
         """How the networks are trained."""
@@ -102,7 +123,8 @@ class Subject:
         _, height, width = data.train.shape
         own = self.job.get("dataset_file") is not None
         known = None if own else usual_augmentation(self.task.name)
-        return recipe(self.job["options"], pictures=len(data.train), pixels=height * width, known=known)
+        pictures, pixels = len(data.train), height * width
+        return recipe(self.job["options"], pictures=pictures, pixels=pixels, known=known, cut=self.is_cut)
 
     @property
     def test(self) -> Pictures:
@@ -125,10 +147,18 @@ class Subject:
 
     def fresh(self) -> Network:
         """The network in full precision as training begins."""
-        return build(self.full_design, seed=self.seed)
+        return build(self.first_design, seed=self.seed)
+
+    def unpruned(self) -> Network:
+        """The network with all its filters, as training left it."""
+        return load_trained(self.folder / UNPRUNED, self.first_design)[0]
+
+    def cut(self) -> Network:
+        """The network right after its filters were cut out."""
+        return load_trained(self.folder / CUT, self.full_design)[0]
 
     def full_precision(self) -> Network:
-        """The network as the training in full precision left it."""
+        """The network at the size of the design, as the training in full precision left it."""
         return load_trained(self.folder / FULL_PRECISION, self.full_design)[0]
 
     def trained(self) -> Network:

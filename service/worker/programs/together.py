@@ -17,11 +17,12 @@ from networks.training.errors import RankFailed
 from networks.training.launch import launch
 from networks.training.ranks import Ranks
 from service.worker.programs.subject import Subject
-from service.worker.programs.trained import Told, train_at_bits, train_in_full_precision
+from service.worker.programs.trained import Told, train_at_bits, train_in_full_precision, train_what_was_cut
 from service.worker.trainer import Report, StepFailed, die_with
 
 TRAININGS: dict[str, Callable[[Subject, Ranks, Told], dict[str, Any]]] = {
     "train": train_in_full_precision,
+    "prune": train_what_was_cut,
     "quantize": train_at_bits,
 }
 REASON = "rank-failure.json"

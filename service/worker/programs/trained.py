@@ -1,4 +1,4 @@
-"""The two trainings of a job, in this process alone or as one of several that train together."""
+"""The trainings of a job, in this process alone or as one of several that train together."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from design.design import Design
 from networks.build import build
 from networks.export.trained import save_trained
+from networks.network import Network
 from networks.quantize import quantize_
 from networks.training.errors import InvalidOptions
 from networks.training.fit import fit
@@ -38,12 +40,21 @@ Told = Callable[[float, Json], None]
 
 
 def train_in_full_precision(subject: Subject, ranks: Ranks, told: Told) -> Json:
-    """The network with nothing quantized: the starting point and teacher of the design, or the design itself."""
+    """The network with nothing quantized: the starting point and teacher of the design, or the design itself.
+
+    Where the design keeps fewer filters, it has all of them yet.
+    """
     network = subject.fresh()
-    fitted = _Training(subject, ranks, told, FULL_PRECISION).run(network, subject.recipe.full_precision)
-    if ranks.leads:
-        path, task = subject.folder / FULL_PRECISION, subject.task.name
-        save_trained(network, subject.full_design, path, task=task, seed=subject.seed)
+    fitted = _Training(subject, ranks, told, subject.first_file).run(network, subject.recipe.full_precision)
+    _save(subject, ranks, network, subject.first_design, subject.first_file)
+    return fitted
+
+
+def train_what_was_cut(subject: Subject, ranks: Ranks, told: Told) -> Json:
+    """The network with the filters that were chosen, still in full precision: what it lost comes back."""
+    network = subject.cut()
+    fitted = _Training(subject, ranks, told, FULL_PRECISION).run(network, subject.recipe.pruned)
+    _save(subject, ranks, network, subject.full_design, FULL_PRECISION)
     return fitted
 
 
@@ -60,10 +71,14 @@ def train_at_bits(subject: Subject, ranks: Ranks, told: Told) -> Json:
     fitted = _Training(subject, ranks, told, QUANTIZED).run(module, options, teacher)
     if isinstance(module, LowMemoryNetwork):
         network = to_standard(module)
-    if ranks.leads:
-        path, task = subject.folder / QUANTIZED, subject.task.name
-        save_trained(network, subject.design, path, task=task, seed=subject.seed)
+    _save(subject, ranks, network, subject.design, QUANTIZED)
     return fitted | {"memory": choice.reason, "step_bytes": choice.memory_bytes}
+
+
+def _save(subject: Subject, ranks: Ranks, network: Network, design: Design, name: str) -> None:
+    """Leave weights in the work folder; one of several processes does."""
+    if ranks.leads:
+        save_trained(network, design, subject.folder / name, task=subject.task.name, seed=subject.seed)
 
 
 def _under_limit(subject: Subject, ranks: Ranks) -> tuple[TrainingChoice, FitOptions]:
@@ -92,8 +107,7 @@ class _Training:
 
     def run(self, network: nn.Module, options: FitOptions, teacher: nn.Module | None = None) -> Json:
         """Train; the network comes back to the CPU."""
-        if self.subject.recipe.single_thread:
-            torch.set_num_threads(1)
+        self.subject.set_threads()
         device = self.subject.device
         if device.type == "cuda" and self.ranks.of > 1:
             device = torch.device("cuda", self.ranks.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -38,6 +39,56 @@ class Training(_Part):
     seconds: float
     monitor: dict[str, Any] | None = None
     memory: str | None = None
+
+
+class KeptFilters(_Part):
+    """Filters that stay of layers which keep the same ones.
+
+    Attributes:
+        layers: Their names; all of them write the same channels.
+        kept: Indexes, ascending.
+        of: How many there were.
+    """
+
+    layers: tuple[str, ...]
+    kept: tuple[int, ...]
+    of: int
+
+
+class ReadBound(_Part):
+    """What the theorem of provable pruning says of what is left to read of a layer (see `networks.pruning.bound`).
+
+    Attributes:
+        epsilon: Relative error that every same-sign sum stays within; over 1 it promises nothing. None: no bound.
+    """
+
+    layer: str
+    epsilon: float | None
+
+
+class Pruning(_Part):
+    """Filters that were cut out of the trained network.
+
+    Attributes:
+        method: How they were chosen.
+        pictures: By how many of the validation part.
+        before, cut, after: Accuracy on the validation part: of the network with all filters, right after the cut, and
+            after training on.
+    """
+
+    method: str
+    pictures: int
+    before: float
+    cut: float
+    after: float
+    groups: tuple[KeptFilters, ...]
+    bounds: tuple[ReadBound, ...]
+
+    @property
+    def loosest(self) -> ReadBound | None:
+        """The bound that says least; None where nothing that is read was removed."""
+        told = [one for one in self.bounds if one.epsilon != 0]
+        return max(told, key=lambda one: math.inf if one.epsilon is None else one.epsilon, default=None)
 
 
 class SignificantLayer(_Part):
@@ -123,6 +174,7 @@ class JobReport(_Part):
         prediction: Of the design on the device it was made for; nothing in it was measured.
         host: Name of the worker's machine, with its runtime.
         host_assumed: What its prediction had to assume.
+        pruning: None where the network had the filters of the design from the start.
         significance: Empty where it was not looked at.
         training_pictures: How many were trained on.
     """
@@ -138,6 +190,7 @@ class JobReport(_Part):
     prediction: Prediction
     comparisons: tuple[Comparison, ...]
     trainings: tuple[Training, ...] = ()
+    pruning: Pruning | None = None
     significance: tuple[SignificantLayer, ...] = ()
     exported: tuple[ExportedFile, ...] = ()
     host: str

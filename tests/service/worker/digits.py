@@ -1,4 +1,4 @@
-"""A tiny design of mixed bits for digits, and a real worker for its jobs."""
+"""Tiny designs of mixed bits for digits, and a real worker for their jobs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from design.architecture import INPUT, Architecture
 from design.design import Design
 from design.devices.catalogue import find_device
-from design.layer import Activation, Role
-from design.layers import conv, flatten, fully_connected, pool
+from design.layer import Activation, Layer, Op, Role
+from design.layers import conv, elementwise, flatten, fully_connected, pool
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, precision
+from design.pruning import PruningPlan
 from design.task import find_task
 from optimizer.problem import Answer, Problem
 from predictors.descriptor import describe
@@ -37,6 +38,45 @@ def design(*, quantized: bool = True) -> Design:
     architecture = Architecture(name="tiny", input_shape=(1, 8, 8), layers=layers)
     bits = {"stem": precision(8), "body1": precision(4), "body2": BINARY} if quantized else {}
     return Design(architecture=architecture, policy=policy_by_role(architecture, edge=FULL, overrides=bits))
+
+
+def pruned_design(*, bits: bool = True) -> Design:
+    """A shortcut that pads, a depthwise convolution and mixed bits; fewer filters in all streams.
+
+    The wide stream keeps more than the narrow one and its padding can give, so that the shortcut has channels of its
+    own order.
+    """
+    relu = Activation.RELU
+    stem = conv("stem", INPUT, (1, 8, 8), 8, activation=relu, role=Role.STEM)
+    inner = conv("inner", "stem", stem.out_shape, 12, stride=2, activation=relu)
+    outer = conv("outer", "inner", inner.out_shape, 12)
+    shortcut = Layer(
+        name="shortcut",
+        op=Op.PAD,
+        inputs=("stem",),
+        in_channels=8,
+        in_height=8,
+        in_width=8,
+        out_channels=12,
+        out_height=4,
+        out_width=4,
+        stride=2,
+        role=Role.SHORTCUT,
+    )
+    total = elementwise("add", ("outer", "shortcut"), outer.out_shape, activation=relu)
+    depthwise = conv("depthwise", "add", total.out_shape, 12, groups=12, activation=relu)
+    point = conv("point", "depthwise", depthwise.out_shape, 12, kernel=1, activation=relu)
+    layers = (
+        *(stem, inner, outer, shortcut, total, depthwise, point),
+        pool("pool", "point", point.out_shape, kernel=2, stride=2),
+        flatten("flatten", "pool", (12, 2, 2)),
+        fully_connected("classifier", "flatten", 48, 10, role=Role.CLASSIFIER),
+    )
+    architecture = Architecture(name="tiny residual", input_shape=(1, 8, 8), layers=layers)
+    own = {"stem": precision(8), "inner": precision(8), "outer": precision(4), "point": BINARY} if bits else {}
+    policy = policy_by_role(architecture, edge=FULL, overrides=own)
+    plan = PruningPlan(kept={"stem": 4, "inner": 7, "outer": 10, "point": 8})
+    return Design(architecture=architecture, policy=policy, plan=plan)
 
 
 def answer(problem: Problem) -> Answer:

@@ -13,6 +13,7 @@ from service.worker.programs import (
     inspection,
     measurement,
     prepare,
+    pruning,
     reporting,
     training,
     verification,
@@ -20,7 +21,7 @@ from service.worker.programs import (
 from service.worker.steps import PIPELINE
 from service.worker.trainer import Report, find
 
-LOADED = (exporting, inspection, measurement, prepare, reporting, training, verification)
+LOADED = (exporting, inspection, measurement, prepare, pruning, reporting, training, verification)
 """Imported here, so that the process which starts trainers has them."""
 Json = dict[str, Any]
 

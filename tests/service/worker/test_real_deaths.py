@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -15,12 +16,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.worker.steps import PIPELINE
-from tests.service.worker.digits import answer, design, job_of
+from tests.service.worker.digits import answer, job_of, pruned_design
 from tests.service.worker.house import House, alive
 
 SLOW = pytest.mark.skipif(os.environ.get("BESPOKE_TEST_SLOW") != "1", reason="slow: BESPOKE_TEST_SLOW=1")
-STEPS = tuple(step.name for step in PIPELINE.steps if step.name != "prune")
-"""Those that the tiny design needs."""
+STEPS = tuple(step.name for step in PIPELINE.steps)
+"""The tiny design needs all of them."""
 WITHIN_S = 120.0
 CANCEL_S = 1.0
 OWN = frozenset({"job_id", "made_at", "host", "host_assumed", "steps", "seconds", "latency_ms", "monitor"})
@@ -36,9 +37,9 @@ def real(house: House) -> House:
 
 
 def subject() -> Json:
-    """A tiny design of mixed bits, as a job keeps it."""
+    """A tiny design of mixed bits that keeps fewer filters, as a job keeps it."""
     kept = ("design", "design_name", "design_digest", "device", "prediction", "task", "dataset")
-    return {name: value for name, value in job_of(design(), "unused").items() if name in kept}
+    return {name: value for name, value in job_of(pruned_design(), "unused").items() if name in kept}
 
 
 def add(house: House, **options: Any) -> str:
@@ -88,13 +89,18 @@ def gone(house: House, trainer: Json, within_s: float) -> None:
     house.until(lambda: not alive(trainer["pid"]) and not alive(trainer["parent"]), within_s=within_s)
 
 
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    return [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
+
+
 def ended_like(house: House, job_id: str, unbroken: str) -> None:
     """Both succeeded, with the same files, each step recorded once."""
     for one in (job_id, unbroken):
         row = house.ended(one, within_s=WITHIN_S)
         assert row.state == "succeeded", (row.error, house.logs())
         assert [data["step"] for data in house.kinds(one, "step-finished")] == list(STEPS)
-        assert [data["step"] for data in house.kinds(one, "step-skipped")] == ["prune"]
+        assert house.kinds(one, "step-skipped") == []
     assert files(house, job_id) == files(house, unbroken)
     assert len(files(house, job_id)) == 7
 
@@ -117,14 +123,17 @@ def test_a_worker_killed_before_a_step_is_recorded_ends_with_the_same_files(sqli
 
 
 @SLOW
-def test_every_step_is_cancelled_killed_and_gone_on_with(real: House, serve: Serve) -> None:
+@pytest.mark.parametrize(
+    "steps", [("prune",), tuple(step for step in STEPS if step != "prune")], ids=["prune", "all others"]
+)
+def test_every_step_is_cancelled_killed_and_gone_on_with(real: House, serve: Serve, steps: tuple[str, ...]) -> None:
     """In each step: cancelled and retried, its worker killed, its worker told to stop for a new one."""
     house = real
     api = _api(house, serve)
     house.start()
-    job_id = add(house, hold=dict.fromkeys(STEPS, 3))
+    job_id = add(house, hold=dict.fromkeys(steps, 3))
     slowest = 0.0
-    for step in STEPS:
+    for step in steps:
         trainer = wait_for(house, job_id, step, 1)
         begun = time.monotonic()
         assert api.post(f"/v1/jobs/{job_id}/cancel").status_code == 202
@@ -144,7 +153,46 @@ def test_every_step_is_cancelled_killed_and_gone_on_with(real: House, serve: Ser
         wait_for(house, job_id, step, 4)
     print(f"cancelled within {slowest:.2f} s")  # noqa: T201
     ended_like(house, job_id, add(house))
-    assert {step: len(visits(house, job_id, step)) for step in STEPS} == dict.fromkeys(STEPS, 4)
+    ran = {step: len(visits(house, job_id, step)) for step in STEPS}
+    assert ran == {step: 4 if step in steps else 1 for step in STEPS}
+
+
+@SLOW
+def test_a_cut_network_that_is_interrupted_while_it_trains_goes_on_from_its_checkpoint(
+    sqlite_house: House, serve: Serve
+) -> None:
+    """Cancelled and retried, then its worker killed, each behind some epochs of the training that follows the cut."""
+    house = sqlite_house
+    house.program = "tests.service.worker.held"
+    api = _api(house, serve)
+    house.start()
+    longer = {"epochs": 16, "batch_size": 16}
+    job_id = add(house, **longer)
+
+    def told(attempt: int, epoch: int) -> bool:
+        if house.row(job_id).attempts < attempt:
+            return False
+        return any(one["step"] == "prune" and one.get("epoch", 0) > epoch for one in house.kinds(job_id, "progress"))
+
+    house.until(lambda: told(1, 2), within_s=WITHIN_S)
+    (trainer,) = (pid for starter in children(house.workers[0].pid) for pid in children(starter))
+    assert api.post(f"/v1/jobs/{job_id}/cancel").status_code == 202
+    took = house.until(lambda: not alive(trainer))
+    print(f"cancelled within {took:.2f} s")  # noqa: T201
+    assert (house.work(job_id) / "full-precision.checkpoint").exists()
+    assert api.post(f"/v1/jobs/{job_id}/retry").status_code == 202
+    reached = max(one.get("epoch", 0) for one in house.kinds(job_id, "progress") if one["step"] == "prune")
+    house.until(lambda: told(2, reached), within_s=WITHIN_S)
+    house.kill()
+    assert visits(house, job_id, "prune") == [], "it was interrupted before it had done all"
+    house.start()
+    house.ended(job_id, within_s=2 * WITHIN_S)
+    unbroken = add(house, **longer)
+    house.ended(unbroken, within_s=2 * WITHIN_S)
+    ended_like(house, job_id, unbroken)
+    numbers = [one["epoch"] for one in house.kinds(job_id, "progress") if one["step"] == "prune" and "epoch" in one]
+    assert numbers == sorted(numbers), "no epoch that was done before is done again"
+    assert len(visits(house, job_id, "train")) == 1
 
 
 @SLOW

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,34 +15,9 @@ from onnx import numpy_helper
 from networks.training.errors import InvalidOptions
 from service.worker.programs.recipe import recipe
 from service.worker.programs.subject import Subject
-from service.worker.steps import PIPELINE
-from service.worker.trainer import Report, StepFailed, find
+from service.worker.trainer import StepFailed
 from tests.service.worker.digits import design, job_of
-
-Json = dict[str, Any]
-
-
-class Steps:
-    """Runs steps as a worker would, without its processes."""
-
-    def __init__(self, job: Json) -> None:
-        self.job = job
-        self._report = Report(os.open(os.devnull, os.O_WRONLY))
-
-    def run(self, *, until: str) -> Json:
-        """All steps up to one of them, which is done again if it was; its result."""
-        for step in PIPELINE.steps:
-            if step.name not in self.job["results"] or step.name == until:
-                told = None if step.skip(self.job) else find(step.program)(self.job, self._report)
-                self.job["results"][step.name] = json.loads(json.dumps(told, allow_nan=False))
-            if step.name == until:
-                break
-        found: Json = self.job["results"][until]
-        return found
-
-    @property
-    def skipped(self) -> list[str]:
-        return [name for name, result in self.job["results"].items() if result is None]
+from tests.service.worker.programs.steps_here import Steps
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +73,7 @@ def test_a_design_in_full_precision_is_trained_once_and_has_no_whole_numbers(tmp
 def test_the_options_may_skip_full_precision(tmp_path: Path) -> None:
     steps = Steps(job_of(design(), str(tmp_path), options={"epochs": 1, "full_precision_first": False}))
     steps.run(until="quantize")
-    assert steps.skipped == ["train", "significance", "prune"]
+    assert steps.skipped == ["train", "prune", "significance"]
 
 
 def test_own_pictures_keep_their_classes_and_split(tmp_path: Path) -> None:
@@ -133,7 +106,7 @@ def test_a_gpu_that_is_not_there_fails(exported: Steps, monkeypatch: pytest.Monk
 
 def test_epochs_follow_from_the_preset_and_the_number_of_pictures() -> None:
     def epochs(pictures: int, **options: Any) -> int:
-        return recipe(options, pictures=pictures, pixels=64, known=None).quantized.epochs
+        return recipe(options, pictures=pictures, pixels=64, known=None, cut=False).quantized.epochs
 
     assert epochs(1_300) == 20
     assert epochs(45_000) == 16
@@ -141,7 +114,7 @@ def test_epochs_follow_from_the_preset_and_the_number_of_pictures() -> None:
     assert epochs(45_000, preset="thorough") == 111
     assert epochs(45_000, preset="thorough", epochs=7) == 7
     with pytest.raises(InvalidOptions):
-        recipe({"learning_rate": float("inf")}, pictures=10, pixels=64, known=None)
+        recipe({"learning_rate": float("inf")}, pictures=10, pixels=64, known=None, cut=False)
 
 
 def test_two_processes_train_together(tmp_path: Path) -> None:

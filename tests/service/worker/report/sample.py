@@ -19,6 +19,9 @@ from service.worker.report.document import (
     ExportedFile,
     FileNote,
     JobReport,
+    KeptFilters,
+    Pruning,
+    ReadBound,
     SignificantLayer,
     StepNote,
     TrainedEpoch,
@@ -109,6 +112,21 @@ def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
             )
             for name, epochs in (("train", 20), ("quantize", 12))
         ),
+        pruning=Pruning(
+            method="provable <filter> pruning",
+            pictures=143,
+            before=0.9871,
+            cut=0.2341,
+            after=0.9725,
+            groups=(
+                KeptFilters(layers=("stem.conv", "stage1.block1.conv2"), kept=(0, 3, 5), of=16),
+                KeptFilters(layers=("stage1.block1.conv1",), kept=(1, 2), of=16),
+            ),
+            bounds=(
+                ReadBound(layer="stage1.block1.conv1", epsilon=3.456),
+                ReadBound(layer="head.fc", epsilon=0.0),
+            ),
+        ),
         significance=tuple(
             SignificantLayer(
                 name=name,
@@ -141,7 +159,7 @@ def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
         steps=(
             StepNote(name="prepare", seconds=1.2),
             StepNote(name="train", seconds=31.5),
-            StepNote(name="prune", skipped="the design keeps all filters"),
+            StepNote(name="prune", seconds=12.5),
             StepNote(name="quantize", seconds=20),
             StepNote(name="calibrate", skipped="no layer runs on whole numbers"),
             StepNote(name="export", seconds=0.8),

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from design.prediction import Interval
-from service.worker.report.document import Comparison, JobReport
+from service.worker.report.document import Comparison, JobReport, ReadBound
 from service.worker.report.figures import HEIGHT, LEFT, band, significance_plot, steps_between, training_plots
 from service.worker.report.page import compared_line, report_page
 from tests.service.worker.report.sample import sample
@@ -60,7 +60,7 @@ def test_everything_is_on_the_page() -> None:
     for layer in REPORT.layers:
         assert f">{layer.name}<" in PAGE
     for text in (
-        "skipped: the design keeps all filters",
+        "skipped: no layer runs on whole numbers",
         "python run_model.py model.onnx picture.png",
         "95.2 %",
         "0.310 ms",
@@ -137,8 +137,34 @@ def test_ticks_are_round_and_few(low: float, high: float) -> None:
     assert all(low <= value <= high for value in found)
 
 
+def test_what_was_cut_is_shown_with_what_it_cost_and_brought_back() -> None:
+    for text in (
+        "provable &lt;filter&gt; pruning, on 143 validation pictures",
+        "98.7 %",
+        "23.4 %",
+        "97.2 %",
+        "stem.conv, stage1.block1.conv2",
+        "at most 3.46, in",
+    ):
+        assert text in PAGE, text
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "says"),
+    [((0.5, None), 'no bound for <span class="mono">layer1<'), ((0.0, 0.0), None), ((0.0, 0.5), "at most 0.500")],
+)
+def test_the_loosest_bound_is_the_one_that_is_told(epsilons: tuple[float | None, ...], says: str | None) -> None:
+    bounds = tuple(ReadBound(layer=f"layer{place}", epsilon=one) for place, one in enumerate(epsilons))
+    assert REPORT.pruning is not None
+    page = report_page(REPORT.model_copy(update={"pruning": REPORT.pruning.model_copy(update={"bounds": bounds})}))
+    assert ("promises nothing" in page) is (says is not None)
+    assert says is None or says in page
+
+
 def test_a_report_of_little_is_a_page_too() -> None:
-    bare = REPORT.model_copy(update={"trainings": (), "significance": (), "exported": (), "host_assumed": ()})
+    without = {"trainings": (), "pruning": None, "significance": (), "exported": (), "host_assumed": ()}
     checked = _Checked()
-    checked.feed(report_page(bare))
+    page = report_page(REPORT.model_copy(update=without))
+    checked.feed(page)
     assert checked.open == []
+    assert "Filters cut out" not in page

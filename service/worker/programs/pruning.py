@@ -1,0 +1,83 @@
+"""Pruning: the filters that the design keeps are chosen in the trained network, cut out, and trained on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from networks.export.trained import save_trained
+from networks.network import Network
+from networks.pruning.bound import LayerBound
+from networks.pruning.compensation import channel_means
+from networks.pruning.fulfil import Fulfilled, fulfil
+from networks.pruning.scores import Sensitivity
+from networks.pruning.surgery import cut
+from networks.training.evaluation import evaluate
+from service.worker.programs.failing import in_words
+from service.worker.programs.subject import CUT, Subject
+from service.worker.programs.together import train
+from service.worker.trainer import Report
+
+Json = dict[str, Any]
+PICTURES = 256
+"""Of the validation part, by which filters are chosen, at most; never test pictures."""
+METHOD = "provable filter pruning (arXiv 1911.07412), deterministic"
+
+
+@in_words
+def run(job: Json, report: Report) -> Json:
+    """Cut the trained network to the design's numbers of filters, then train it in full precision at that size."""
+    subject = Subject(job)
+    subject.set_threads()
+    found = cut_out(subject)
+    report.progress(0.0, validation_accuracy=round(found["cut"], 4))
+    return found | train("prune", job, report)
+
+
+def cut_out(subject: Subject) -> Json:
+    """Choose the filters that stay and leave the network of these in the work folder.
+
+    The design says how many stay of each layer. The most sensitive ones do; what the others carry on average goes on as
+    a constant. The same network gives the same choice, so that a step which is done again goes on from its checkpoint.
+
+    Returns:
+        Accuracies on the validation part before and right after the cut, indexes of the filters kept by group of layers
+        that keep the same ones, and for each layer what the theorem says of what is left to read (an epsilon of None:
+        a part of it is gone altogether).
+    """
+    network = subject.unpruned()
+    chosen = fulfil(network, subject.design.plan, Sensitivity(batches=lambda: _pictures(subject)))
+    means = channel_means(network, _pictures(subject))
+    small, _ = cut(network, subject.first_design, chosen.selection, means=means)
+    save_trained(small, subject.full_design, subject.folder / CUT, task=subject.task.name, seed=subject.seed)
+    return {
+        "method": METHOD,
+        "pictures": sum(len(images) for images in _pictures(subject)),
+        "before": _accuracy(subject, network),
+        "cut": _accuracy(subject, small),
+        "groups": _groups(chosen),
+        "bounds": [_told(one) for one in chosen.bounds],
+    }
+
+
+def _pictures(subject: Subject) -> Any:
+    return subject.images(subject.data.validation, PICTURES)
+
+
+def _accuracy(subject: Subject, network: Network) -> float:
+    return evaluate(network, subject.batches(subject.data.validation)).accuracy
+
+
+def _groups(chosen: Fulfilled) -> list[Json]:
+    """Layers that keep the same filters, which ones these are, and how many there were."""
+    groups = chosen.found.groups
+    return [
+        {"layers": list(names), "kept": list(chosen.selection.kept[names[0]]), "of": groups.width[group]}
+        for group, names in groups.owners.items()
+        if names[0] in chosen.selection.kept
+    ]
+
+
+def _told(bound: LayerBound) -> Json:
+    return asdict(bound) | {"epsilon": bound.epsilon if math.isfinite(bound.epsilon) else None}
