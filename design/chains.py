@@ -63,11 +63,12 @@ class Chain:
         """Distinct rows (R x Column), blocks, peak bytes (N) of canonical genotypes (N x G)."""
         blocks = self._blocks(values)
         arrays = self._known()
-        virtual = np.column_stack([values, np.zeros(len(values), dtype=np.int64)])[:, arrays.gather]
+        own = np.column_stack([values, np.zeros(len(values), dtype=np.int64)])
+        virtual = np.stack([own[:, genes] for genes in arrays.gather.T])
         arriving = self._arriving(blocks, virtual, arrays)
         output_bits = self._output_bits(blocks, virtual, arrays)
         first, ids = distinct(arrays.states(blocks, virtual, arriving, output_bits))
-        tables = GeneTables(virtual.reshape(-1, virtual.shape[2])[first], self._precisions, self._choices)
+        tables = GeneTables(virtual.reshape(len(virtual), -1)[:, first].T, self._precisions, self._choices)
         started, _ = self._expansion.forward(blocks.reshape(-1)[first], tables, arriving.reshape(-1)[first])
         keys, _, peaks = self._expansion.backward(started, tables, output_bits.reshape(-1)[first])
         rows, block_rows = self._prototypes.rows(keys)
@@ -142,15 +143,16 @@ class Chain:
             own, leaving = blocks[:, slot], np.zeros(len(blocks), dtype=np.int64)
             for part in arrays.parts:
                 gene = part.genes[own]
-                kept = part.kept[own, virtual[number, slot, np.maximum(gene, 0)]]
+                kept = part.kept[own, virtual[np.maximum(gene, 0), number, slot]]
                 leaving = leaving + part.copies[own] * np.where(gene == _ARRIVES, channels, kept)
             channels = leaving
         return found
 
     def _output_bits(self, blocks: IntArray, virtual: IntArray, arrays: _Arrays) -> IntArray:
         """Bits at which what follows reads the output of each slot, N x slots."""
-        needed = (arrays.bits[np.arange(virtual.shape[2]), virtual] * arrays.reads[blocks]).max(axis=2, initial=0)
-        needed = np.maximum(needed, arrays.least[blocks])
+        needed = arrays.least[blocks]
+        for gene in np.flatnonzero(arrays.reads.any(axis=0)).tolist():
+            needed = np.maximum(needed, arrays.bits[gene][virtual[gene]] * arrays.reads[:, gene][blocks])
         passes = arrays.passes[blocks]
         found = np.empty(blocks.shape, dtype=np.int64)
         bits: IntArray = np.full(len(blocks), OUTPUT_BITS, dtype=np.int64)
@@ -230,7 +232,7 @@ class _Arrays:
     def states(self, blocks: IntArray, virtual: IntArray, arriving: IntArray, output_bits: IntArray) -> IntArray:
         """One number for all that the layers in a slot follow from, N x slots."""
         figures = [(output_bits, max(BITS) + 1), (arriving, int(arriving.max(initial=0)) + 1)]
-        figures += [(virtual[..., at], size) for at, size in enumerate(self._sizes)]
+        figures += [(virtual[at], size) for at, size in enumerate(self._sizes)]
         if math.prod(size for _, size in figures) * len(self.passes) >= 1 << 63:  # pragma: no cover
             raise OverflowError("the state of a slot must fit 63 bits")
         found = blocks
