@@ -175,7 +175,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 def _even_ticks(high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(high))
-    step = next(power * factor for factor in (0.2, 0.5, 1) if high / (power * factor) <= 5)
+    step = next(power * factor for factor in (0.2, 0.5, 1, 2, 5) if high / (power * factor) <= 5)
     return [round(step * place, 12) for place in range(int(high / step) + 1)]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
+
 from networks.training.monitor.figure import edge_figure, edge_panels
 from networks.training.monitor.record import Finding, MonitorRecord, Reading, Verdict
 
@@ -76,6 +78,17 @@ def test_without_eigenvalues_it_shows_the_critical_sharpness() -> None:
     assert [curve.name for curve in panels[0].curves] == ["critical sharpness", "2 / step size"]
     assert panels[0].curves[1].points[0] == (0.0, 20.0)
     assert len(panels) == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.07, 0.1, 0.4, 0.6, 0.95, 1.0])
+def test_shares_of_any_size_have_an_axis(share: float) -> None:
+    told = record(3, signs=True)
+    readings = tuple(replace(one, flip_ratio=share, dead_channels=share) for one in told.readings)
+    tree = ElementTree.fromstring(edge_figure(replace(told, readings=readings)))
+    numbers = [text.text or "" for text in tree.findall(f"{SVG}text")]
+    assert "0" in numbers
+    (_, _, _, height) = map(float, tree.attrib["viewBox"].split())
+    assert all(0 <= float(text.attrib["y"]) <= height for text in tree.findall(f"{SVG}text"))
 
 
 def test_with_nothing_to_draw_there_is_no_figure() -> None:
