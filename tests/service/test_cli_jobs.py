@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -25,11 +21,11 @@ from service.settings import Settings
 from service.upgrade import current, newest
 from service.worker.embedded import embedded_worker
 from tests.service.worker.house import House, alive
+from tests.service.worker.served import served
 from tests.service.worker.tiny_steps import NAMES
 
 SLOW_START_S = 90.0
 """On a busy machine."""
-PROGRAM = "from service.cli import main; main()"
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,27 +39,6 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return int(end.value.code or 0), shown.out, shown.err
 
     return run
-
-
-@contextmanager
-def served(house: House, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`bespoke serve` as a process of its own, and its address; killed at the end."""
-    stated = {
-        "BESPOKE_JOBS": "true",
-        "BESPOKE_DATA_FOLDER": str(house.settings.data_folder),
-        "BESPOKE_ENGINE_SCHEMA": house.settings.engine_schema,
-        "BESPOKE_WARM_UP": "[]",
-    }
-    command = [sys.executable, "-c", PROGRAM, "serve", "--port", str(port)]
-    command += ["--database-url", house.settings.database_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | stated) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-            assert found is not None
-            yield process, found[0]
-        finally:
-            process.kill()
 
 
 def test_keys_are_created_listed_and_revoked(typed: Callable[..., tuple[int, str, str]], sqlite_url: str) -> None:
