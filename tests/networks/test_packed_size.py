@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -73,33 +71,47 @@ def test_members_of_every_space(name: str) -> None:
         assert size / own - 1 < WITHIN
 
 
-def _small_resnets() -> Iterator[Design]:
-    """ResNet-20 x0.5 on digits at 25 % to all of its filters, bits k everywhere, or binary with edges of 8 bits."""
+def _small_resnet(share: int, bits: str, **chosen: object) -> Design:
+    """ResNet-20 x0.5 on digits, sums and edges at 8 bits.
+
+    Args:
+        share: Which share of the filters is kept.
+        bits: Of all other layers.
+        chosen: Other choices of genes.
+    """
     space = SPACES["resnet"]
     genes = space.genes(TASK)
+    values = np.zeros((1, len(genes)), dtype=np.int64)
+    for index, gene in enumerate(genes):
+        if gene.name in chosen:
+            values[0, index] = gene.choices.index(chosen[gene.name])
+        elif gene.kind is GeneKind.FILTERS:
+            values[0, index] = share
+        elif gene.name in ("depth", "width", "residual_bits", "edge_precision"):
+            values[0, index] = len(gene.choices) - 1
+        elif gene.kind is GeneKind.PRECISION:
+            values[0, index] = gene.choices.index(bits)
+    return space.decode(TASK, space.canonical(TASK, values)[0])
+
+
+@pytest.mark.parametrize("bits", ["W8A8", "W4A4", "W2A2", "W1A1"])
+def test_small_resnets(bits: str) -> None:
+    """From 2 to 73 kB."""
     for share in (6, 4, 0):
-        for bits in ("W8A8", "W4A4", "W2A2", "W1A1"):
-            values = np.zeros((1, len(genes)), dtype=np.int64)
-            for index, gene in enumerate(genes):
-                if gene.kind is GeneKind.FILTERS:
-                    values[0, index] = share
-                elif gene.name in ("depth", "width", "residual_bits", "edge_precision"):
-                    values[0, index] = len(gene.choices) - 1
-                elif gene.kind is GeneKind.PRECISION:
-                    values[0, index] = gene.choices.index(bits)
-            yield space.decode(TASK, space.canonical(TASK, values)[0])
-
-
-def test_the_smallest_resnets() -> None:
-    sizes = []
-    for design in _small_resnets():
+        design = _small_resnet(share, bits)
         counted = count(design).model_bytes
         size = len(pack(started(design), design))
         assert size == counted + FRONT_BYTES
         assert size / counted - 1 < WITHIN
-        sizes.append(size)
-    assert min(sizes) < 2_100
-    assert sum(3_000 < size < 12_000 for size in sizes) >= 4
+
+
+def test_the_smallest_network_of_all() -> None:
+    """Signs, a quarter of the filters, shortcuts without weights and sums without steps."""
+    design = _small_resnet(6, "W1A1", shortcut="pad", residual_bits=32)
+    counted = count(design).model_bytes
+    size = len(pack(started(design), design))
+    assert (counted, size) == (1743, 1743 + FRONT_BYTES)
+    assert size / counted - 1 < WITHIN
 
 
 @pytest.mark.parametrize("seed", range(3))
