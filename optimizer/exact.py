@@ -51,7 +51,7 @@ class ExactSearch:
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the best designs, best first; the seed has no effect."""
         del seed
-        policies = levels(trials.space.genes(trials.task), trials.mask).policies
+        policies = levels(trials.space.genes(trials.task), trials.mask.choices).policies
         trials.starts = Scores.joined(
             [
                 trials.judge_family(family(trials.space, trials.task, tuple(policy)))  # type: ignore[arg-type]  # by identity

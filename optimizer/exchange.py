@@ -8,12 +8,14 @@ the changes worth most come first. Pairs of one change that gains and one that p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from design.encoding import FloatArray, IntArray
 from optimizer.objective import LIMITS, Objective, Scores
+from optimizer.observation import log_odds
 from optimizer.trials import Trials
 
 SIZES: IntArray = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 36, 64])
@@ -77,7 +79,7 @@ def combined(objective: Objective, here: Scores, changes: Changes, near: Scores,
     base = _additive(here)[0]
     delta = _additive(near) - base
     gain = objective.utility(near) - objective.utility(here)
-    worse = _worse(objective, here, near)
+    worse = objective.beyond(near.at_risk) - objective.beyond(here.at_risk)
     sets, added = _priced(gain, worse, delta, changes.genes)
     pairs = _pairs(gain, worse, changes.genes)
     total = np.concatenate([added, delta[pairs].sum(axis=1)])
@@ -93,15 +95,7 @@ def combined(objective: Objective, here: Scores, changes: Changes, near: Scores,
     return found
 
 
-def _worse(objective: Objective, here: Scores, near: Scores) -> FloatArray:
-    """How much nearer to each limit (or further beyond it) M changes lead, M x limits, in logarithms."""
-    found = np.empty((len(near), len(objective.limits)))
-    for column, name in enumerate(objective.limits):
-        before, after = here.at_risk[0, LIMITS.index(name)], near.at_risk[:, LIMITS.index(name)]
-        found[:, column] = _odds(before) - _odds(after) if name == "min_accuracy" else np.log(after / before)
-    return found
-
-
+@lru_cache(maxsize=8)
 def prices(limits: int) -> FloatArray:
     """Prices of limits, L x limits, in utility for a cost (or an error) greater by a factor of e; the first are 0."""
     found: list[FloatArray] = [np.zeros((1, limits))]
@@ -154,8 +148,8 @@ def _pairs(gain: FloatArray, worse: FloatArray, genes: IntArray) -> IntArray:
 def _additive(scores: Scores) -> FloatArray:
     """Figures that add up over changes, N x 11: costs as they are, accuracies as log odds."""
     risk = scores.at_risk.copy()
-    risk[:, _ACCURACY] = _odds(risk[:, _ACCURACY])
-    return np.column_stack([risk, *(getattr(scores, name) for name in _COSTS), _odds(scores.accuracy)])
+    risk[:, _ACCURACY] = log_odds(risk[:, _ACCURACY])
+    return np.column_stack([risk, *(getattr(scores, name) for name in _COSTS), log_odds(scores.accuracy)])
 
 
 def _scores(base: FloatArray, added: FloatArray, here: Scores) -> Scores:
@@ -168,11 +162,6 @@ def _scores(base: FloatArray, added: FloatArray, here: Scores) -> Scores:
     risk[:, _ACCURACY] = _chance(risk[:, _ACCURACY])
     figures: dict[str, Any] = {name: own[:, column] for column, name in enumerate(_COSTS)}
     return replace(here, at_risk=risk, accuracy=_chance(own[:, -1]), doubt=np.repeat(here.doubt, len(total)), **figures)
-
-
-def _odds(accuracy: FloatArray) -> FloatArray:
-    inner = np.clip(accuracy, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(inner / (1 - inner)))
 
 
 def _chance(odds: FloatArray) -> FloatArray:

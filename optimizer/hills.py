@@ -12,7 +12,7 @@ import numpy as np
 
 from design.encoding import FloatArray, IntArray
 from optimizer.exchange import prices
-from optimizer.objective import LEAST_ERROR, LIMITS, Objective, Scores
+from optimizer.objective import Objective, Scores
 
 
 def hills(objective: Objective, scores: Scores, count: int) -> list[Scores]:
@@ -40,17 +40,5 @@ def promises(objective: Objective, scores: Scores) -> tuple[IntArray, FloatArray
     _, group = np.unique(keys, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    priced = objective.utility(scores) - prices(len(objective.limits)) @ beyond(objective, scores).T
+    priced = objective.utility(scores) - prices(len(objective.limits)) @ objective.beyond(scores.at_risk).T
     return group, np.maximum.reduceat(priced[:, order], starts, axis=1).min(axis=0)
-
-
-def beyond(objective: Objective, scores: Scores) -> FloatArray:
-    """How far each limit is broken (above 0) or kept (below), N x limits: log of what is reached by what is allowed."""
-    found = np.empty((len(scores), len(objective.limits)))
-    for column, (name, allowed) in enumerate(objective.limits.items()):
-        reached = scores.at_risk[:, LIMITS.index(name)]
-        if name == "min_accuracy":
-            found[:, column] = np.log(np.maximum(1 - reached, LEAST_ERROR) / max(1 - allowed, LEAST_ERROR))
-        else:
-            found[:, column] = np.log(reached / allowed)
-    return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 import torch
@@ -27,8 +26,7 @@ from optimizer.neural_weights import NeuralWeights, neural_weights
 from optimizer.objective import LEAST_WEIGHT
 from optimizer.observation import Observation, observe
 from optimizer.polish import polish
-from optimizer.repair import Mask
-from optimizer.starts import levels
+from optimizer.starts import uniform_designs
 from optimizer.trials import Trials, best_first
 
 TIGHTER = (-0.25, 0.0, 0.1, 0.3)
@@ -38,8 +36,6 @@ FRONT = 16
 """Preferences that the front around a design is drawn from, each with the limits and without."""
 SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the way from the largest to the smallest network of a family, of uniform designs."""
-WIDTHS = (0.0, 0.5, 1.0)
-"""Shares of the way from all filters kept to the fewest."""
 CONTENDERS = 2
 """Spaces that are polished."""
 
@@ -142,10 +138,7 @@ def uniform(space: Space, task: Task, choices: tuple[tuple[int, ...], ...]) -> E
         task: For which pictures.
         choices: Allowed choices of each gene.
     """
-    own = levels(space.genes(task), Mask(choices=choices, table=np.empty((0, 0), dtype=np.int64)))
-    grid = product(own.families, SIZES, WIDTHS, range(len(own.policies)))
-    distinct = dict.fromkeys(tuple(own.design(*each)) for each in grid)
-    return space.rows(task, np.array(list(distinct), dtype=np.int64))
+    return space.rows(task, uniform_designs(space.genes(task), choices, sizes=SIZES))
 
 
 def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:

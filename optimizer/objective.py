@@ -129,22 +129,32 @@ class Objective:
         """The objective of making one figure as good as can be, whatever else was asked."""
         return replace(self, limits=self.own, alone=name)
 
+    def beyond(self, at_risk: FloatArray) -> FloatArray:
+        """How far each limit is broken (above 0) or kept (below), of N x LIMITS: N x limits, logarithm of a ratio.
+
+        The ratio is that of cost reached (for accuracy: of error) to what is allowed.
+        """
+        found = np.empty((len(at_risk), len(self.limits)))
+        for column, (name, allowed) in enumerate(self.limits.items()):
+            reached = at_risk[:, LIMITS.index(name)]
+            if name == "min_accuracy":
+                found[:, column] = np.maximum(1 - reached, LEAST_ERROR) / max(1 - allowed, LEAST_ERROR)
+            else:
+                found[:, column] = reached / allowed
+        return np.asarray(np.log(found))
+
     def excess(self, scores: Scores) -> FloatArray:
-        """How far each limit is broken, N x limits: log of the ratio of cost (of error) to what is allowed, or 0."""
+        """How far each limit is broken, N x limits; 0 where it is kept. See `beyond`."""
         return self.excess_at(scores.at_risk)
 
     def excess_at(self, at_risk: FloatArray) -> FloatArray:
         """The same of figures alone, N x LIMITS."""
-        found = np.zeros((len(at_risk), len(self.limits)))
+        found = np.maximum(self.beyond(at_risk), np.log1p(TOLERANCE))
         for column, (name, allowed) in enumerate(self.limits.items()):
             reached = at_risk[:, LIMITS.index(name)]
-            if name == "min_accuracy":
-                kept = reached >= allowed * (1 - TOLERANCE)
-                ratio = np.maximum(1 - reached, LEAST_ERROR) / max(1 - allowed, LEAST_ERROR)
-            else:
-                kept = reached <= allowed * (1 + TOLERANCE)
-                ratio = reached / allowed
-            found[:, column] = np.where(kept, 0.0, np.log(np.maximum(ratio, 1 + TOLERANCE)))
+            slack = TOLERANCE * allowed
+            kept = reached >= allowed - slack if name == "min_accuracy" else reached <= allowed + slack
+            found[kept, column] = 0.0
         return found
 
     def violation(self, scores: Scores) -> FloatArray:

@@ -51,24 +51,24 @@ class Levels:
         return [family, *found[1:]]
 
 
-def levels(genes: Sequence[Gene], mask: Mask) -> Levels:
-    """The levels of a space's genes on a device."""
+def levels(genes: Sequence[Gene], choices: tuple[tuple[int, ...], ...]) -> Levels:
+    """The levels of a space's genes with their allowed choices."""
     bits = {
         (gene.precisions[at].weight_bits, gene.precisions[at].activation_bits)
-        for gene, allowed in zip(genes, mask.choices, strict=True)
+        for gene, allowed in zip(genes, choices, strict=True)
         if gene.precisions
         for at in allowed
     }
     policies = sorted(bits, key=lambda own: (own[0] * own[1], own), reverse=True)
     known: dict[tuple[object, ...], list[int]] = {}
     columns = []
-    for gene, allowed in zip(genes, mask.choices, strict=True):
+    for gene, allowed in zip(genes, choices, strict=True):
         key = (gene.kind, gene.choices, allowed)
         if key not in known:
             known[key] = [_nearest(gene, allowed, *own) for own in policies]
         columns.append(known[key])
     return Levels(
-        kinds=tuple(gene.kind for gene in genes), choices=mask.choices, policies=np.array(columns, dtype=np.int64).T
+        kinds=tuple(gene.kind for gene in genes), choices=choices, policies=np.array(columns, dtype=np.int64).T
     )
 
 
@@ -80,20 +80,28 @@ def part_way(allowed: Sequence[int], share: float) -> int:
 def first_designs(genes: Sequence[Gene], mask: Mask) -> IntArray:
     """What every search of a space starts with: uniform designs, and random networks with uniform policies, N x G."""
     rng = np.random.default_rng(0)
-    return np.concatenate([uniform_designs(genes, mask), uniform_policies(genes, mask, RANDOM_NETWORKS, rng)])
+    return np.concatenate([uniform_designs(genes, mask.choices), uniform_policies(genes, mask, RANDOM_NETWORKS, rng)])
 
 
-def uniform_designs(genes: Sequence[Gene], mask: Mask) -> IntArray:
-    """Designs of every family with the same bits, share of filters and size throughout, N x G."""
-    own = levels(genes, mask)
-    grid = product(own.families, SIZES, WIDTHS, range(len(own.policies)))
+def uniform_designs(
+    genes: Sequence[Gene], choices: tuple[tuple[int, ...], ...], *, sizes: Sequence[float] = SIZES
+) -> IntArray:
+    """Designs of every family with the same bits, share of filters and size throughout, N x G.
+
+    Args:
+        genes: Of the space.
+        choices: Allowed choices of each.
+        sizes: Shares of the way from the largest to the smallest network of a family.
+    """
+    own = levels(genes, choices)
+    grid = product(own.families, sizes, WIDTHS, range(len(own.policies)))
     distinct = dict.fromkeys(tuple(own.design(*each)) for each in grid)
     return np.array(list(distinct), dtype=np.int64)
 
 
 def uniform_policies(genes: Sequence[Gene], mask: Mask, count: int, rng: np.random.Generator) -> IntArray:
     """Random networks, each with uniform bits and a uniform share of filters, `count` x G."""
-    own = levels(genes, mask)
+    own = levels(genes, mask.choices)
     found = mask.sample(count, rng)
     policies = rng.integers(0, len(own.policies), size=count)
     widths = rng.random(count)

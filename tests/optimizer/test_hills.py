@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.hills import beyond, hills, promises
+from optimizer.hills import hills, promises
 from optimizer.neural import uniform
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.trials import Trials
@@ -79,7 +79,7 @@ def test_the_best_of_all_replaces_the_last_hill() -> None:
 def test_beyond_is_signed_and_of_error_for_accuracy() -> None:
     own = trials(latency_ms=8.0)
     both: Objective = replace(own.objective, limits={"latency_ms": 8.0, "min_accuracy": 0.8})
-    found = beyond(both, own.scores)
+    found = both.beyond(own.scores.at_risk)
     assert found[:, 0] == pytest.approx(np.log(own.scores.at_risk[:, LIMITS.index("latency_ms")] / 8.0))
     assert ((found[:, 1] > 0) == (own.scores.at_risk[:, ACCURACY] < 0.8)).all()
     assert ((found > 0).any(axis=1) == (both.violation(own.scores) > 0)).all()

@@ -43,7 +43,7 @@ def test_climbing_ends_where_no_neighbour_is_better() -> None:
 
 def test_several_changes_are_of_better_neighbours() -> None:
     trials = trials_of(ask("raspberry-pi-4", "vgg", latency_ms=10))
-    here = trials.score(uniform_designs(trials.space.genes(trials.task), trials.mask)[:1])
+    here = trials.score(uniform_designs(trials.space.genes(trials.task), trials.mask.choices)[:1])
     near = trials.score(trials.neighbours(here.genotypes[0]))
     several = merged(here, near, trials.objective)
     changes = (several != here.genotypes).sum(axis=1)
@@ -76,7 +76,7 @@ def test_starts_are_allowed_and_span_the_space() -> None:
     assert (trials.mask.apply(starts) == starts).all()
     scores = trials.score(starts)
     assert scores.latency_ms.max() / scores.latency_ms.min() > 100
-    policies = levels(genes, trials.mask).policies
+    policies = levels(genes, trials.mask.choices).policies
     assert len(policies) == len({tuple(row) for row in policies.tolist()})
 
 
@@ -88,7 +88,7 @@ def test_exact_enumeration_is_for_small_spaces() -> None:
 def test_exact_enumeration_has_every_cell_under_every_uniform_policy() -> None:
     trials = trials_of(ask("raspberry-pi-4", "nasbench201", latency_ms=20))
     proposals = ExactSearch().propose(trials, 0)
-    policies = levels(trials.space.genes(trials.task), trials.mask).policies
+    policies = levels(trials.space.genes(trials.task), trials.mask.choices).policies
     assert trials.evaluations == 15_625 * len(policies)
     assert len({tuple(values) for values in trials.scores.genotypes.tolist()}) == trials.evaluations
     assert (proposals[0] == trials.best().genotypes[0]).all()
@@ -100,7 +100,7 @@ def test_exact_enumeration_has_every_cell_under_every_uniform_policy() -> None:
 
 def test_sums_by_counts_are_sums_over_layers() -> None:
     trials = trials_of(ask("raspberry-pi-4", "nasbench201"))
-    policies = levels(trials.space.genes(trials.task), trials.mask).policies.tolist()
+    policies = levels(trials.space.genes(trials.task), trials.mask.choices).policies.tolist()
     cells = family(trials.space, trials.task, tuple(policies[1]))  # type: ignore[arg-type]
     assert cells.counts is not None
     some = cells.take(np.arange(0, 15_625, 997))
@@ -131,7 +131,7 @@ def test_nsga_comes_close_to_the_exact_best_of_nasbench201(record_property: Call
 def test_nsga_comes_close_to_the_exhaustive_best_of_a_small_restriction() -> None:
     problem = ask("raspberry-pi-4", "vgg", latency_ms=8, model_kb=900)
     full = trials_of(problem)
-    middle = full.allowed(uniform_designs(full.space.genes(full.task), full.mask))[5]
+    middle = full.allowed(uniform_designs(full.space.genes(full.task), full.mask.choices))[5]
     free = np.flatnonzero([len(choices) >= 3 for choices in full.mask.choices])[:7]
     choices = tuple(
         full.mask.choices[gene][:4] if gene in free else (int(middle[gene]),) for gene in range(len(middle))
