@@ -31,13 +31,13 @@ def of_blocks(
     rows: FloatArray, blocks: Blocks, peak_bytes: FloatArray, genotypes: IntArray, space: str
 ) -> EncodedDesigns:
     """Members of a space (N x G) from distinct rows (R x Column), blocks and peaks (N)."""
-    places = blocks.ids.shape[1]
-    seen = np.zeros((places, len(blocks.rows)), dtype=np.float32)
-    seen[np.arange(places), blocks.ids] = 1
-    place, layer = np.nonzero(seen @ (blocks.rows > 0).astype(np.float32))
+    places, (_, number) = len(blocks.ids), blocks.rows.shape
+    seen = np.zeros((places, number), dtype=np.float32)
+    seen[np.arange(places)[:, None], blocks.ids] = 1
+    place, layer = np.nonzero(seen @ (blocks.rows > 0).T.astype(np.float32))
     return EncodedDesigns(
         rows=rows,
-        row_ids=blocks.rows[blocks.ids[:, place], layer],
+        row_ids=blocks.rows[layer, blocks.ids[place].T],
         peak_activation_bytes=peak_bytes,
         genotypes=genotypes,
         space=space,

@@ -30,7 +30,7 @@ class Prototypes:
     def __init__(self, choices: Sequence[tuple[Any, ...]]) -> None:
         self.choices = choices
         self._numbers: dict[Row, int] = {(0.0,) * COLUMNS: 0}
-        self._full: FloatArray = np.zeros((0, COLUMNS))
+        self._full: FloatArray = np.zeros((COLUMNS, 0))  # a column each
 
     def number(self, layer: Layer) -> int:
         """The number (1 and up) shared by layers that differ in their names alone."""
@@ -50,9 +50,9 @@ class Prototypes:
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         distinct, which = distinct[order], place[which]
-        if len(self._full) < len(self._numbers):
-            self._full = np.array(list(self._numbers), dtype=np.float64)
-        full = self._full[distinct >> (9 + 2 * CHANNEL_BITS)]
+        if self._full.shape[1] < len(self._numbers):
+            self._full = np.array(list(self._numbers), dtype=np.float64).T.copy()
+        full = self._full.take(distinct >> (9 + 2 * CHANNEL_BITS), axis=1).T
         read, wrote = (distinct >> shift & ((1 << CHANNEL_BITS) - 1) for shift in (9 + CHANNEL_BITS, 9))
         rows = _pruned_rows(full, read.astype(np.float64), wrote.astype(np.float64))
         for column, shift in ((Column.WEIGHT_BITS, 6), (Column.ACTIVATION_BITS, 3), (Column.OUT_BITS, 0)):
@@ -77,7 +77,7 @@ def _pruned_rows(full: FloatArray, read: FloatArray, wrote: FloatArray) -> Float
     Weights and MACs go with channels read times channels written, in depthwise convolutions with channels written.
     Layers that cannot be pruned (grouped convolutions, attention) come with all their channels and stay as they are.
     """
-    rows = full.copy()
+    rows = full.copy(order="F")  # columns in one piece
     into, out = np.maximum(full[:, Column.IN_CHANNELS], 1), np.maximum(full[:, Column.OUT_CHANNELS], 1)
     depthwise = full[:, Column.DEPTHWISE] > 0
     pairs, left = np.where(depthwise, out, into * out), np.where(depthwise, wrote, read * wrote)

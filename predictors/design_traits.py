@@ -45,7 +45,7 @@ def design_traits(designs: EncodedDesigns, times: LayerTimes, device: Descriptor
     low = times.total * ((width > 0) & (width <= 8))
     parts = np.column_stack([part_seconds(rows, times, device), low])
     total = np.maximum(designs.total(times.total), np.finfo(np.float64).tiny)
-    shares = np.column_stack([designs.total(column) for column in parts.T]) / total[:, None]
+    shares = designs.total(np.ascontiguousarray(parts)) / total[:, None]
     macs = np.maximum(designs.total(rows[:, Column.MACS]), 1.0)
     layers = designs.total((rows[:, Column.OP] > 0).astype(np.float64))
     written = designs.total(rows[:, Column.OUT_ELEMENTS])

@@ -47,7 +47,7 @@ def network_features(designs: EncodedDesigns, width: IntArray) -> FloatArray:
         macs * positions,
     ]
     own[:, len(CATEGORIES) :] = np.stack(extra, axis=1)
-    sums = np.stack([designs.total(column) for column in own.T], axis=1)
+    sums = designs.total(own)
     shares, (total, written, weights, layers, count, int8, channels, log_positions) = sums[:, :7], sums[:, 7:].T
     total, count = np.maximum(total, 1.0), np.maximum(count, 1.0)
     columns = [

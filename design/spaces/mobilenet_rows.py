@@ -104,7 +104,8 @@ class TaskRows:
         started, _ = self._expansion.forward(blocks.reshape(-1)[first], tables, arriving.reshape(-1)[first])
         keys, _, peaks = self._expansion.backward(started, tables, output_bits.reshape(-1)[first])
         rows, block_rows = self._prototypes.rows(keys)
-        return rows, Blocks(ids=ids, rows=block_rows), peaks[ids].max(axis=1, initial=0.0)
+        found = Blocks.of(ids, block_rows)
+        return rows, found, peaks.take(found.ids).max(axis=0, initial=0.0)
 
     def _blocks(self, values: IntArray) -> IntArray:
         """Number of the template at each place, N x PLACES."""
