@@ -50,6 +50,32 @@ class Blocks:
         return np.asarray(per_block.take(self.ids).max(axis=0, initial=0.0))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Designs of very different lengths, one behind the other: sums over layers without those that are not there.
+
+    Attributes:
+        ids: M, rows of all layers of the first design, then of the second and so on.
+        starts: N, where each design begins; none is empty.
+    """
+
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, row_ids: NDArray[np.int64]) -> Runs | None:
+        """Runs of row ids (N x L, 0: no layer); None where they would hardly be shorter, or a design has no layer."""
+        there = row_ids > 0
+        lengths = there.sum(axis=1)
+        if 2 * int(lengths.sum()) > there.size or int(lengths.min(initial=1)) == 0:
+            return None
+        return cls(ids=row_ids[there], starts=np.cumsum(lengths) - lengths)
+
+    def total(self, per_row: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums over the layers of each design (N or N x K) of figures of rows (R or R x K)."""
+        return np.asarray(np.add.reduceat(per_row.take(self.ids, axis=0), self.starts, axis=0))
+
+
 def summed(figures: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
     """Sums of the figures (M or M x K) named in each column of `index` (L x N): N or N x K."""
     return np.asarray(figures.take(index, axis=0).sum(axis=0))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from design.activation_steps import activation_steps
-from design.blocks import Blocks, Fact, summed
+from design.blocks import Blocks, Fact, Runs, summed
 from design.design import Design
 from design.layer import Activation, Layer, Op, Role
 from design.liveness import peak_bytes, stored_bits
@@ -205,13 +205,18 @@ class EncodedDesigns:
         """Row ids, L x N in one piece."""
         return np.ascontiguousarray(self.row_ids.T)
 
+    @cached_property
+    def _runs(self) -> Runs | None:
+        """Row ids without what is not there; None where little is not."""
+        return Runs.of(self.row_ids)
+
     def total(self, per_row: FloatArray) -> FloatArray:
         """Sums of figures of rows (R or R x K) over the layers of each design (N or N x K)."""
         if self.blocks is not None:
             return self.blocks.total(per_row)
         if self.counts is not None:
             return np.asarray(self.counts @ per_row)
-        return summed(per_row, self._by_place)
+        return summed(per_row, self._by_place) if self._runs is None else self._runs.total(per_row)
 
     def largest(self, per_row: FloatArray) -> FloatArray:
         """The largest of a per-row figure (R, none negative) among the layers of each design (N)."""
@@ -245,7 +250,7 @@ class EncodedDesigns:
             space=self.space,
             blocks=None if self.blocks is None else self.blocks.take(index),
         )
-        found.facts.update({key: fact.take(index) for key, fact in self.facts.items()})
+        found.facts.update({key: fact.take(index) for key, fact in tuple(self.facts.items())})
         return found
 
 
@@ -275,30 +280,4 @@ def encode_designs(designs: Sequence[Design]) -> EncodedDesigns:
         peak_activation_bytes=np.array(peaks, dtype=np.float64),
         genotypes=np.array([o.values for o in origins if o], dtype=np.int64) if one else None,
         space=one[0] if one else None,
-    )
-
-
-def joined(parts: Sequence[EncodedDesigns]) -> EncodedDesigns:
-    """The designs of all parts in their order; layers that parts share stay as many rows as there are parts.
-
-    Genotypes are kept if all parts are of one space and task (vectors of one length).
-    """
-    if len(parts) == 1:
-        return parts[0]
-    longest = max((part.row_ids.shape[1] for part in parts), default=0)
-    tables, ids, first = [np.zeros((1, COLUMNS))], [], 0
-    for part in parts:
-        moved = np.where(part.row_ids > 0, part.row_ids + first, 0)
-        ids.append(np.pad(moved, ((0, 0), (0, longest - moved.shape[1]))))
-        tables.append(part.rows[1:])
-        first += len(part.rows) - 1
-    vectors = [part.genotypes for part in parts if part.genotypes is not None]
-    widths = {vector.shape[1] for vector in vectors}
-    one = len(vectors) == len(parts) and len({part.space for part in parts}) == len(widths) == 1
-    return EncodedDesigns(
-        rows=np.concatenate(tables),
-        row_ids=np.concatenate(ids) if ids else np.zeros((0, 0), dtype=np.int64),
-        peak_activation_bytes=np.concatenate([part.peak_activation_bytes for part in parts]) if parts else np.zeros(0),
-        genotypes=np.concatenate(vectors) if one else None,
-        space=parts[0].space if one else None,
     )

@@ -17,20 +17,19 @@ from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
 from optimizer.cover import fewest
+from optimizer.fleet_looks import adapted_look, second_look
 from optimizer.fleet_pass import Place, SpacePass
-from optimizer.neural import proposed
 from optimizer.neural_weights import neural_weights
 from optimizer.objective import Objective, Scores
-from optimizer.observation import observe
+from optimizer.observation import observe_all
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
-from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
 from predictors.predict import Predictions, own_figures, predict
 
 MOST_DEVICES = 1_000
-SECOND_LOOKS = 20
-"""Devices whose limits the first pass breaks that are looked at one by one."""
+ADAPTED_LOOKS = 40
+"""Devices whose limits are broken even so that are offered designs adapted to their precisions."""
 
 
 class UnlikeProblems(BespokeError):
@@ -182,8 +181,9 @@ def _enter(passes: dict[str, SpacePass], number: int, problem: Problem) -> None:
     device = describe(problem.device)
     objective = Objective.of(problem, device)
     usable = usable_spaces(problem.spaces, {name: SPACES[name] for name in passes}, problem.task, device)
-    for space, mask in usable:
-        seen = observe(space, problem.task, device, problem.energy_model, problem.adaptation)
+    spaces = [space for space, _ in usable]
+    observed = observe_all(spaces, problem.task, device, problem.energy_model, problem.adaptation)
+    for (space, mask), seen in zip(usable, observed, strict=True):
         passes[space.name].places.append(Place(number, device, mask, objective, seen, problem.adaptation))
 
 
@@ -213,33 +213,26 @@ def _member(space: Space, objective: Objective, scores: Scores, predictions: Pre
 
 
 def _look_again(problems: Sequence[Problem], passes: Mapping[str, SpacePass], members: dict[int, FleetMember]) -> None:
-    """Propose for the devices nearest to keeping their limits as for a single request, SECOND_LOOKS of them at most."""
-    broken = {at: float(one.objective.violation(one.scores)[0]) for at, one in members.items() if not one.feasible}
-    for at in sorted(broken, key=lambda number: (broken[number], number))[:SECOND_LOOKS]:
-        problem, old = problems[at], members[at]
-        device = describe(problem.device)
-        searches = [
-            Trials(space=space, mask=mask, device=device, objective=old.objective, problem=problem)
-            for space, mask in usable_spaces(
-                problem.spaces, {name: SPACES[name] for name in passes}, problem.task, device
-            )
-        ]
-        proposed(searches, exact=False)
-        best = best_first(searches)[0]
-        found = best.best()
-        if old.objective.rank(found) < old.objective.rank(old.scores):
-            designs = best.space.rows(problem.task, found.genotypes)
-            members[at] = FleetMember(
-                space=best.space,
-                genotype=found.genotypes[0],
-                objective=old.objective,
-                scores=found,
-                predictions=predict(
-                    designs, device, problem.task, energy_model=problem.energy_model, adaptation=problem.adaptation
-                ),
-                feasible=old.objective.feasible(found),
-                evaluations=old.evaluations + sum(one.evaluations for one in searches),
-            )
+    """Offer uniform designs to devices whose limits are broken; to the nearest to keeping them also adapted ones."""
+    spaces = {name: SPACES[name] for name in passes}
+    for look in (second_look, adapted_look):
+        broken = {at: float(one.objective.violation(one.scores)[0]) for at, one in members.items() if not one.feasible}
+        nearest = sorted(broken, key=lambda number: (broken[number], number))
+        for at in nearest[: None if look is second_look else ADAPTED_LOOKS]:
+            problem, old = problems[at], members[at]
+            device = describe(problem.device)
+            usable = usable_spaces(problem.spaces, spaces, problem.task, device)
+            found = look(problem, device, old.objective, usable)
+            if found is not None and old.objective.rank(found.scores) < old.objective.rank(old.scores):
+                members[at] = FleetMember(
+                    space=found.space,
+                    genotype=found.scores.genotypes[0],
+                    objective=old.objective,
+                    scores=found.scores,
+                    predictions=found.predictions,
+                    feasible=old.objective.feasible(found.scores),
+                    evaluations=old.evaluations + found.evaluations,
+                )
 
 
 def _groups(

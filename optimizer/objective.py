@@ -141,7 +141,7 @@ class Objective:
                 found[:, column] = np.maximum(1 - reached, LEAST_ERROR) / max(1 - allowed, LEAST_ERROR)
             else:
                 found[:, column] = reached / allowed
-        return np.asarray(np.log(found))
+        return np.asarray(np.log(np.maximum(found, TOLERANCE)))
 
     def excess(self, scores: Scores) -> FloatArray:
         """How far each limit is broken, N x limits; 0 where it is kept. See `beyond`."""

@@ -90,7 +90,7 @@ def mask_of(genes: Iterable[Gene], supported_bits: Iterable[tuple[Bits, Bits]]) 
     return Mask(choices=tuple(choices), table=table)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2048)
 def mask_in(space: Space, task: Task, supported_bits: tuple[tuple[Bits, Bits], ...]) -> Mask | None:
     """`mask_of` the genes of a space for a task.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from design.device import DeviceKind
-from design.encoding import COLUMNS, EncodedDesigns, FloatArray, IntArray
+from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.errors import BespokeError
 from design.task import Task
 from predictors.cpu_facts import CpuFacts, cpu_facts
@@ -23,7 +23,7 @@ from predictors.latency_weights import LatencyWeights
 from predictors.layer_terms import row_seconds
 from predictors.measurement import InvalidMeasurements
 from predictors.network_effects import NetworkTraits
-from predictors.network_features import LOG_MACS, SHARE_INT8, network_features
+from predictors.network_features import LOG_MACS, NETWORK_FEATURES, SHARE_INT8, network_features
 from predictors.predictor import Estimates, Predictor
 from predictors.random_effects import Pairs, Posterior, posterior
 from predictors.roofline import executed_width
@@ -71,7 +71,6 @@ def _prior(
     facts: CpuFacts,
     batch: int,
 ) -> _Prior:
-    designs = replace(designs, rows=np.asfortranarray(designs.rows))  # columns in one piece
     features = network_features(designs, width)
     traits = weights.effects.traits(features)
     seconds = designs.total(row_seconds(designs.rows, width, facts, weights.layers.prices(facts), batch))
@@ -136,10 +135,13 @@ class LearnedLatency:
         Raises:
             UnsupportedDevice: Not a CPU.
         """
-        nothing = EncodedDesigns(
-            rows=np.zeros((1, COLUMNS)), row_ids=np.zeros((0, 1), dtype=np.int64), peak_activation_bytes=np.zeros(0)
-        )
-        return self.adapt(nothing, np.zeros(0), device)
+        if not self.supports(device):
+            raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
+        facts, none = cpu_facts(device), np.zeros(0, dtype=np.int64)
+        walk = self.weights.trees.fixed(facts.features)
+        traits = self.weights.effects.traits(np.zeros((0, len(NETWORK_FEATURES))))
+        found = posterior(pairs_of(traits, np.zeros(0), facts), np.zeros(0), self.weights.variances)
+        return AdaptedLatency(self.weights, device, facts, walk, found, none, np.zeros(0))
 
     def likeness(self, designs: EncodedDesigns, device: Descriptor) -> FloatArray:
         """How like the networks fitted on each design is (1: one of them), N."""

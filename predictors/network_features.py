@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from design.encoding import Column, EncodedDesigns, FloatArray, IntArray
 from predictors.layer_terms import CATEGORIES, categories, quantized
@@ -22,13 +25,44 @@ NETWORK_FEATURES = (
 LOG_MACS, SHARE_INT8 = 0, NETWORK_FEATURES.index("share_int8")
 
 
+MOST_KNOWN = 8
+"""Sets of layers computed as integers that features are kept for."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Features of N designs by which layers are computed as integers, kept with the designs."""
+
+    features: dict[bytes, FloatArray]
+
+    def take(self, index: IntArray | NDArray[np.bool_]) -> _Known:
+        """Those at `index`."""
+        return _Known({which: own[index] for which, own in tuple(self.features.items())})
+
+
 def network_features(designs: EncodedDesigns, width: IntArray) -> FloatArray:
     """N x NETWORK_FEATURES; shares and `mean_log_positions` are weighted by multiply-adds.
+
+    Worked out once for a set of designs on devices that compute the same layers as integers.
 
     Args:
         designs: N designs.
         width: R, bits that each distinct layer computes at.
     """
+    integers = quantized(designs.rows, width)
+    known = designs.facts.setdefault((_Known, len(integers)), _Known({}))
+    assert isinstance(known, _Known)
+    which = np.packbits(integers > 0).tobytes()
+    found = known.features.get(which)
+    if found is None:
+        found = _features(designs, integers)
+        if len(known.features) >= MOST_KNOWN:
+            known.features.clear()
+        known.features[which] = found
+    return found
+
+
+def _features(designs: EncodedDesigns, integers: FloatArray) -> FloatArray:
     rows = designs.rows
     kind = categories(rows)
     weighted = kind >= 0
@@ -42,7 +76,7 @@ def network_features(designs: EncodedDesigns, width: IntArray) -> FloatArray:
         rows[:, Column.WEIGHTS] + rows[:, Column.BIASES],
         rows[:, Column.OP] > 0,
         weighted,
-        quantized(rows, width) * macs,
+        integers * macs,
         np.where(weighted, rows[:, Column.IN_CHANNELS], 0.0),
         macs * positions,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from design.counts import model_bytes, model_bytes_per_row, training_memory_bytes
 from design.design import Design
 from design.encoding import EncodedDesigns, FloatArray, IntArray, encode_designs
+from design.joined import joined
 from design.prediction import AccuracyBasis, LayerCost, Prediction
 from design.task import Task
 from design.training_memory import (
@@ -141,19 +143,39 @@ class OwnFigures:
             training_memory_bytes=self.training_memory_bytes[index],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[OwnFigures]) -> OwnFigures:
+        """All of them, in order."""
+        return cls(
+            accuracy=Estimates.joined([part.accuracy for part in parts]),
+            model_bytes=np.concatenate([part.model_bytes for part in parts]),
+            training_memory_bytes=np.concatenate([part.training_memory_bytes for part in parts]),
+        )
+
+
+def _fact(task: Task | None) -> tuple[Hashable, ...]:
+    """Where figures for a task are kept with designs."""
+    return (OwnFigures, task, task and accuracy_predictor().version)
+
 
 def own_figures(designs: EncodedDesigns, task: Task | None) -> OwnFigures:
     """Accuracy on a task (unknown without one) and sizes of N designs, computed once for a set of designs."""
     predictor = None if task is None else accuracy_predictor()
-    key = (OwnFigures, task, predictor and predictor.version)
-    found = designs.facts.get(key)
+    found = designs.facts.get(_fact(task))
     if not isinstance(found, OwnFigures):
         found = OwnFigures(
             accuracy=predictor.predict(designs, None, task) if predictor and task else _unknown(len(designs)),
             model_bytes=model_bytes(designs),
             training_memory_bytes=training_memory_bytes(designs),
         )
-        designs.facts[key] = found
+        designs.facts[_fact(task)] = found
+    return found
+
+
+def together(parts: Sequence[EncodedDesigns], task: Task | None) -> EncodedDesigns:
+    """Sets of designs of any spaces as one, with what each is on any device as its own set has it."""
+    found = joined(parts)
+    found.facts[_fact(task)] = OwnFigures.joined([own_figures(part, task) for part in parts])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal, Protocol
@@ -83,6 +84,16 @@ class Estimates:
             spread=self.spread[index],
             scale=self.scale,
             common_spread=None if self.common_spread is None else self.common_spread[index],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Estimates]) -> Estimates:
+        """All of them in order, of one scale; without common spreads."""
+        (scale,) = {part.scale for part in parts}
+        return cls(
+            median=np.concatenate([part.median for part in parts]),
+            spread=np.concatenate([part.spread for part in parts]),
+            scale=scale,
         )
 
 

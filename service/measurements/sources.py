@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from design.design import Design, Genotype
-from design.encoding import EncodedDesigns, encode_designs, joined
+from design.encoding import EncodedDesigns, encode_designs
+from design.joined import joined
 from design.spaces.registry import find_space
 from design.task import find_task
 from design.zoo import find_network

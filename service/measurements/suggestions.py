@@ -9,9 +9,10 @@ import numpy as np
 
 from design.design import Genotype
 from design.device import DeviceProfile
-from design.encoding import EncodedDesigns, encode_designs, joined
+from design.encoding import EncodedDesigns, encode_designs
 from design.errors import TaskTooSmall
 from design.genes import GeneKind
+from design.joined import joined
 from design.spaces.registry import SPACES, find_space
 from design.task import Task, find_task
 from design.zoo import NETWORKS

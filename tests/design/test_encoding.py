@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from design.blocks import Runs
 from design.design import Design
-from design.encoding import COLUMNS, OPS, ROLES, Column, RowTable, encode_designs, joined
+from design.encoding import COLUMNS, OPS, ROLES, Column, RowTable, encode_designs
+from design.joined import joined
 from design.layer import Op, Role
 from design.policies import policy_by_role
 from design.precision import BINARY, precision
@@ -132,3 +134,13 @@ def test_joined_parts_are_the_designs_encoded_together() -> None:
     assert one.genotypes is not None
     assert one.genotypes.shape[0] == 2
     assert len(joined([])) == 0
+
+
+def test_designs_of_very_different_lengths_are_summed_without_what_is_not_there() -> None:
+    row_ids = np.array([[1, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0], [1, 2, 3, 1, 2, 3]])
+    runs = Runs.of(row_ids[:2].repeat(2, axis=0))
+    assert runs is not None
+    assert runs.total(np.array([0.0, 5.0, 7.0, 11.0])).tolist() == [5.0, 5.0, 7.0, 7.0]
+    assert runs.total(np.array([[0.0, 1], [5, 2], [7, 3], [11, 4]])).tolist() == [[5, 2], [5, 2], [7, 3], [7, 3]]
+    assert Runs.of(row_ids[2:]) is None, "nothing to leave out"
+    assert Runs.of(np.array([[1, 0, 0], [0, 0, 0]])) is None, "a design without layers"
