@@ -33,6 +33,7 @@ class Trials:
         self.starts: Scores | None = None
         self.approach = ""
         self._parts: list[Scores] = []
+        self._best: tuple[int, Scores] | None = None
 
     def allowed(self, genotypes: IntArray) -> IntArray:
         """The nearest canonical genotypes that the device can run, N x G."""
@@ -87,7 +88,9 @@ class Trials:
 
     def best(self) -> Scores:
         """The best design so far (N = 1)."""
-        return self.objective.best(self.scores)
+        if self._best is None or self._best[0] != self.evaluations:
+            self._best = self.evaluations, self.objective.best(self.scores)
+        return self._best[1]
 
 
 def best_first(searches: list[Trials]) -> list[Trials]:
