@@ -16,12 +16,14 @@ def nondominated(costs: FloatArray) -> IntArray:
     """
     low, high = costs.min(axis=0), costs.max(axis=0)
     left = np.argsort(((costs - low) / np.where(high > low, high - low, 1.0)).sum(axis=1), kind="stable")
-    own = costs[left]
+    own = np.ascontiguousarray(costs[left].T)  # each cost in one piece: comparisons run down columns
     visited = 0
     while visited < len(left):
-        kept = (own < own[visited]).any(axis=1)
+        kept = np.zeros(len(left), dtype=np.bool_)
+        for column in own:
+            kept |= column < column[visited]
         kept[visited] = True
-        left, own = left[kept], own[kept]
+        left, own = left[kept], own[:, kept]
         visited = int(kept[:visited].sum()) + 1
     return np.sort(left)
 
