@@ -27,10 +27,10 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.exact import ExactSearch
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import proposed
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.pareto import nondominated
 from optimizer.problem import Problem
+from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.trials import Trials
 from predictors.adapt import Adaptation, adapt

@@ -11,9 +11,9 @@ from design.constraints import Constraints
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.fleet import FleetMember, optimize_fleet
-from optimizer.neural import proposed
 from optimizer.objective import Objective
 from optimizer.problem import Problem
+from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.synthetic_profiles import synthetic_profiles
 from optimizer.trials import Trials, best_first

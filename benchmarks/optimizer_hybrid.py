@@ -1,4 +1,4 @@
-"""Hybrid-precision spaces: the amortised optimizer against long searches with the same predictors."""
+"""Hybrid-precision spaces: proposals (libraries, and the amortised networks) against long searches, same predictors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from benchmarks.requests import draw_request, unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import proposed
 from optimizer.objective import Objective, Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
+from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.search import RandomSearch, climb
 from optimizer.trials import Trials
@@ -58,7 +58,7 @@ def _trials(problem: Problem) -> Trials:
 
 
 def compare(problem: Problem) -> Row:
-    """One request: the amortised answer, and the best of searches of 10,000 predictions with the same predictors."""
+    """One request: the proposed answer, that of the networks, and the best of a search of 10,000 predictions."""
     proposed([_trials(problem)])  # tables of layers are expanded once a process, for whoever comes first
     begun = process_time()
     own = _trials(problem)
@@ -73,6 +73,8 @@ def compare(problem: Problem) -> Row:
     searched = process_time() - begun
     reached = first_as_good(search, own.objective.rank(own.best()))
     climb(search, search.best(), search.objective, LAST_STEPS)
+    networks = _trials(problem)
+    proposed([networks], networks=True, exact=False)
     random = _trials(problem)
     RandomSearch(own.evaluations).propose(random, 0)
     best, found = search.best(), own.best()
@@ -83,6 +85,9 @@ def compare(problem: Problem) -> Row:
         "points": 100 * float(best.accuracy[0] - found.accuracy[0]),
         "random_points": 100 * float(best.accuracy[0] - random.best().accuracy[0])
         if random.objective.feasible(random.best())
+        else None,
+        "network_points": 100 * float(best.accuracy[0] - networks.best().accuracy[0])
+        if networks.objective.feasible(networks.best())
         else None,
         "utility": _utility(search, best) - _utility(search, found),
         "ms": 1e3 * seconds,
@@ -110,11 +115,13 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
     kept = [row for row in solvable if row["feasible"]]
     alone = [row for row in kept if row["alone"]]
     random = [max(row["random_points"], 0.0) for row in alone if row["random_points"] is not None]
+    networks = [max(row["network_points"], 0.0) for row in alone if row["network_points"] is not None]
     return {
         "requests": len(rows),
         "feasible": len(kept) / max(len(solvable), 1),
         "regret_points": _mean([max(row["points"], 0.0) for row in alone]),
         "signed_points": _mean([row["points"] for row in alone]),
+        "network_regret_points": _mean(networks),
         "random_regret_points": _mean(random),
         "utility_gap": _mean([row["utility"] for row in kept]),
         "ms_per_design": float(np.median([row["ms"] for row in rows])),

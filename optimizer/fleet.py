@@ -1,35 +1,36 @@
 """Fleet: designs for many devices in one pass, and the fewest designs that serve them all.
 
-The networks answer for all devices in one batch. Each device then has its own candidates scored, and a pool of designs
-that look best on others, by its predictors; what keeps whose limits is known from that, and groups follow by set cover.
+Every device judges the same designs, the libraries of all spaces adapted to its precisions, in one prediction: what is
+best for it, what keeps whose limits and hence which groups can share one design all follow from that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from design.encoding import FloatArray, IntArray
+from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.errors import BespokeError
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
 from optimizer.cover import fewest
-from optimizer.fleet_looks import adapted_look, second_look
-from optimizer.fleet_pass import Place, SpacePass
-from optimizer.neural_weights import neural_weights
+from optimizer.library import SupportedBits, library, offered
 from optimizer.objective import Objective, Scores
-from optimizer.observation import observe_all
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
-from predictors.descriptor import describe
-from predictors.predict import Predictions, own_figures, predict
+from predictors.descriptor import Descriptor, describe
+from predictors.predict import Predictions, predict, together
 
 MOST_DEVICES = 1_000
-ADAPTED_LOOKS = 40
-"""Devices whose limits are broken even so that are offered designs adapted to their precisions."""
+OFFERED = 200
+"""Designs of each library that every device judges."""
+SHARED = 300
+"""Designs that keep the limits of most devices: candidates to be shared, beside what is best for each."""
 
 
 class UnlikeProblems(BespokeError):
@@ -37,7 +38,7 @@ class UnlikeProblems(BespokeError):
 
 
 class NotAmortised(BespokeError):
-    """No network was fitted for the spaces and task asked for."""
+    """No library was made for the spaces and task asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,61 +91,54 @@ class Fleet:
     groups: tuple[FleetGroup, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Offers:
+    """What all devices with the same precisions judge.
+
+    Attributes:
+        designs: Of all spaces, N.
+        parts: Of each space, in the same order.
+        names: N, what tells designs apart: space and genotype.
+    """
+
+    designs: EncodedDesigns
+    parts: tuple[tuple[Space, EncodedDesigns], ...]
+    names: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What one device thinks of the N designs offered to it."""
+
+    number: int
+    offers: Offers
+    keeps: NDArray[np.bool_]
+    utility: FloatArray
+    accuracy: FloatArray
+    best: int
+
+
 def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     """Designs for devices that share a task, spaces, risk and energy model; limits and preferences may differ.
 
     Raises:
         UnlikeProblems: They share less than that, or there are none or too many.
-        NotAmortised: No network was fitted for any of the spaces.
+        NotAmortised: No library was made for any of the spaces.
         TaskTooSmall: A space asked for by name does not expand for the task.
     """
     first = _common(problems)
-    passes = _passes(first)
-    failed: dict[int, BespokeError] = {}
+    spaces = _spaces(first)
+    members: list[FleetMember | BespokeError] = []
+    judged: list[_Judged] = []
     for number, problem in enumerate(problems):
         try:
-            _enter(passes, number, problem)
+            member, own = _judge(number, problem, spaces)
         except BespokeError as error:
-            failed[number] = error
-    for one in passes.values():
-        one.propose(first.constraints.risk)
-    _settle(passes)
-    scored = {name: one.encoded() for name, one in passes.items()}
-    for designs in scored.values():
-        own_figures(designs, first.task)  # the same on every device
-    members: dict[int, FleetMember] = {}
-    columns: list[_Column] = []
-    for name, one in passes.items():
-        for place in one.places:
-            index = one.candidates(place)
-            found = predict(
-                scored[name].take(index).compact(),
-                place.device,
-                first.task,
-                energy_model=first.energy_model,
-                adaptation=place.adaptation,
-            )
-            scores = Scores.of(one.genotypes[index], found, first.constraints.risk)
-            members[place.number] = _member(one.space, place.objective, scores, found)
-            columns.append(_Column(place.number, name, index, place.objective, scores))
-    _look_again(problems, passes, members)
-    groups = _groups(columns, passes, members)
-    return Fleet(
-        task=first.task,
-        members=tuple(failed[at] if at in failed else members[at] for at in range(len(problems))),
-        groups=groups,
-    )
-
-
-@dataclass(frozen=True)
-class _Column:
-    """What one device thinks of the designs at `index` of a pass."""
-
-    number: int
-    space: str
-    index: IntArray
-    objective: Objective
-    scores: Scores
+            members.append(error)
+            continue
+        members.append(member)
+        judged.append(own)
+    return Fleet(task=first.task, members=tuple(members), groups=_groups(judged))
 
 
 def _common(problems: Sequence[Problem]) -> Problem:
@@ -156,123 +150,128 @@ def _common(problems: Sequence[Problem]) -> Problem:
     return problems[0]
 
 
-def _passes(problem: Problem) -> dict[str, SpacePass]:
-    found: dict[str, SpacePass] = {}
+def _spaces(problem: Problem) -> dict[str, Space]:
+    """Those asked for that have a library."""
+    found: dict[str, Space] = {}
     for name in problem.spaces or SPACES:
         try:
-            weights = neural_weights(SPACES[name], problem.task)  # type: ignore[arg-type]  # by identity
+            known = library(SPACES[name], problem.task)  # type: ignore[arg-type]  # by identity
         except BespokeError:
             if problem.spaces:
                 raise
             continue
-        if weights is not None:
-            found[name] = SpacePass(SPACES[name], problem.task, weights)
+        if known is not None:
+            found[name] = SPACES[name]
     if not found:
         raise NotAmortised(
-            "a network must have been fitted for one of the spaces and the task",
+            "a library must have been made for one of the spaces and the task",
             f"{', '.join(problem.spaces or SPACES)} for {problem.task.name}",
             "Ask for one device at a time: single requests can be searched.",
         )
     return found
 
 
-def _enter(passes: dict[str, SpacePass], number: int, problem: Problem) -> None:
-    """Observe a device in every space that fits it."""
-    device = describe(problem.device)
-    objective = Objective.of(problem, device)
-    usable = usable_spaces(problem.spaces, {name: SPACES[name] for name in passes}, problem.task, device)
-    spaces = [space for space, _ in usable]
-    observed = observe_all(spaces, problem.task, device, problem.energy_model, problem.adaptation)
-    for (space, mask), seen in zip(usable, observed, strict=True):
-        passes[space.name].places.append(Place(number, device, mask, objective, seen, problem.adaptation))
-
-
-def _settle(passes: dict[str, SpacePass]) -> None:
-    """Each device stays in the space that promises most."""
-    best: dict[int, tuple[float, str]] = {}
-    for name, one in passes.items():
-        for place in one.places:
-            if place.number not in best or place.promise > best[place.number][0]:
-                best[place.number] = (place.promise, name)
-    for name, one in passes.items():
-        one.places = [place for place in one.places if best[place.number][1] == name]
-
-
-def _member(space: Space, objective: Objective, scores: Scores, predictions: Predictions) -> FleetMember:
-    at = objective.order(scores)[:1]
-    own = scores.take(at)
-    return FleetMember(
-        space=space,
-        genotype=own.genotypes[0],
-        objective=objective,
-        scores=own,
-        predictions=predictions.take(at),
-        feasible=objective.feasible(own),
-        evaluations=len(scores),
+@lru_cache(maxsize=256)
+def offers(spaces: tuple[Space, ...], task: Task, supported_bits: SupportedBits, count: int) -> Offers:
+    """The first `count` designs of each library, adapted to the precisions of a device."""
+    parts = []
+    for space in spaces:
+        own = offered(space, task, supported_bits, count)  # type: ignore[arg-type]  # by identity
+        assert own is not None
+        assert own.genotypes is not None
+        parts.append((space, own))
+    return Offers(
+        designs=together([own for _, own in parts], task),
+        parts=tuple(parts),
+        names=tuple((space.name, values.tobytes()) for space, own in parts for values in genotypes_of(own)),
     )
 
 
-def _look_again(problems: Sequence[Problem], passes: Mapping[str, SpacePass], members: dict[int, FleetMember]) -> None:
-    """Offer uniform designs to devices whose limits are broken; to the nearest to keeping them also adapted ones."""
-    spaces = {name: SPACES[name] for name in passes}
-    for look in (second_look, adapted_look):
-        broken = {at: float(one.objective.violation(one.scores)[0]) for at, one in members.items() if not one.feasible}
-        nearest = sorted(broken, key=lambda number: (broken[number], number))
-        for at in nearest[: None if look is second_look else ADAPTED_LOOKS]:
-            problem, old = problems[at], members[at]
-            device = describe(problem.device)
-            usable = usable_spaces(problem.spaces, spaces, problem.task, device)
-            found = look(problem, device, old.objective, usable)
-            if found is not None and old.objective.rank(found.scores) < old.objective.rank(old.scores):
-                members[at] = FleetMember(
-                    space=found.space,
-                    genotype=found.scores.genotypes[0],
-                    objective=old.objective,
-                    scores=found.scores,
-                    predictions=found.predictions,
-                    feasible=old.objective.feasible(found.scores),
-                    evaluations=old.evaluations + found.evaluations,
-                )
+def genotypes_of(designs: EncodedDesigns) -> IntArray:
+    """N x G; the designs must be of one space."""
+    assert designs.genotypes is not None
+    return designs.genotypes
 
 
-def _groups(
-    columns: Sequence[_Column], passes: dict[str, SpacePass], members: dict[int, FleetMember]
-) -> tuple[FleetGroup, ...]:
-    """Cover the devices that can be served by few of the designs scored."""
+def _judge(number: int, problem: Problem, spaces: dict[str, Space]) -> tuple[FleetMember, _Judged]:
+    """What is best for a device, and what it thinks of all designs."""
+    device = describe(problem.device)
+    usable = tuple(space for space, _ in usable_spaces(problem.spaces, spaces, problem.task, device))
+    own = offers(usable, problem.task, tuple(device.supported_bits), OFFERED)
+    objective, risk = Objective.of(problem, device), problem.constraints.risk
+    predicted = _predicted(own, device, problem)
+    scores = [Scores.of(genotypes_of(part), one, risk) for (_, part), one in zip(own.parts, predicted, strict=True)]
+    firsts = [int(objective.first(one, 1)[0]) for one in scores]
+    ranks = [objective.rank(one.take(np.array([at]))) for one, at in zip(scores, firsts, strict=True)]
+    chosen = min(range(len(ranks)), key=ranks.__getitem__)
+    best = np.array([firsts[chosen]])
+    member = FleetMember(
+        space=own.parts[chosen][0],
+        genotype=scores[chosen].genotypes[firsts[chosen]],
+        objective=objective,
+        scores=scores[chosen].take(best),
+        predictions=predicted[chosen].take(best),
+        feasible=ranks[chosen][0] == 0,
+        evaluations=len(own.names),
+    )
+    return member, _Judged(
+        number=number,
+        offers=own,
+        keeps=np.concatenate([objective.violation(one) == 0 for one in scores]),
+        utility=np.concatenate([objective.utility(one) for one in scores]),
+        accuracy=np.concatenate([one.accuracy for one in scores]),
+        best=sum(len(one) for one in scores[:chosen]) + firsts[chosen],
+    )
+
+
+def _predicted(own: Offers, device: Descriptor, problem: Problem) -> list[Predictions]:
+    """Of the designs of each space: all at once, unless measurements may say more of one space than of others."""
+    model, adaptation = problem.energy_model, problem.adaptation
+    if adaptation is not None:
+        return [predict(part, device, problem.task, energy_model=model, adaptation=adaptation) for _, part in own.parts]
+    found = predict(own.designs, device, problem.task, energy_model=model)
+    ends = np.cumsum([len(part) for _, part in own.parts])
+    return [found.take(np.arange(end - len(part), end)) for (_, part), end in zip(own.parts, ends, strict=True)]
+
+
+def _groups(judged: Sequence[_Judged]) -> tuple[FleetGroup, ...]:
+    """Cover the devices that can be served by few of the designs judged."""
     place: dict[tuple[str, bytes], int] = {}
-    genotypes: list[tuple[Space, IntArray]] = []
-    cells: list[tuple[int, int, bool, float, float]] = []
-    for column, one in enumerate(columns):
-        own = members[one.number]
-        for space, scores in ((passes[one.space].space, one.scores), (own.space, own.scores)):
-            holds = one.objective.excess(scores).any(axis=1) == 0
-            values = one.objective.utility(scores)
-            for number, genotype in enumerate(scores.genotypes):
-                row = place.setdefault((space.name, genotype.tobytes()), len(place))
-                if row == len(genotypes):
-                    genotypes.append((space, genotype))
-                accuracy_here = float(scores.accuracy[number])
-                cells.append((row, column, bool(holds[number]), float(values[number]), accuracy_here))
-    serves = np.zeros((len(genotypes), len(columns)), dtype=np.bool_)
-    worth = np.full(serves.shape, -np.inf)
-    accuracy: FloatArray = np.zeros(serves.shape)
-    for row, column, kept, value, reached in cells:
-        serves[row, column], worth[row, column], accuracy[row, column] = kept, value, reached
-    used = np.flatnonzero(serves.any(axis=1))
-    found = fewest(serves[used], worth[used])
+    numbers: dict[int, IntArray] = {}
+    for one in judged:
+        if id(one.offers) not in numbers:
+            known = [place.setdefault(name, len(place)) for name in one.offers.names]
+            numbers[id(one.offers)] = np.array(known, dtype=np.int64)
+    able = [one for one in judged if one.keeps[one.best]]
+    if not able:
+        return ()
+    serves = np.zeros((len(place), len(able)), dtype=np.bool_)
+    for column, one in enumerate(able):
+        serves[numbers[id(one.offers)], column] = one.keeps
+    own = [int(numbers[id(one.offers)][one.best]) for one in able]
+    most = np.argsort(-serves.sum(axis=1), kind="stable")[:SHARED]
+    used = np.union1d(most, own)
+    row = np.full(len(place), -1, dtype=np.int64)
+    row[used] = np.arange(len(used))
+    worth, accuracy = np.full((len(used), len(able)), -np.inf), np.zeros((len(used), len(able)))
+    for column, one in enumerate(able):
+        rows = row[numbers[id(one.offers)]]
+        kept = rows >= 0
+        worth[rows[kept], column], accuracy[rows[kept], column] = one.utility[kept], one.accuracy[kept]
+    found = fewest(serves[used], worth)
+    names = list(place)
     groups = []
-    for number in sorted(set(found[found >= 0].tolist())):
+    for number in np.unique(found).tolist():
         mine = np.flatnonzero(found == number)
-        space, genotype = genotypes[used[number]]
-        own_accuracy = np.array([float(members[columns[one].number].scores.accuracy[0]) for one in mine.tolist()])
-        shared = accuracy[used[number], mine]
+        name, genotype = names[int(used[number])]
+        alone = np.array([able[at].accuracy[able[at].best] for at in mine.tolist()])
         groups.append(
             FleetGroup(
-                space=space,
-                genotype=genotype,
-                members=tuple(sorted(columns[one].number for one in mine.tolist())),
-                accuracy=float(shared[0]),
-                accuracy_lost=float((own_accuracy - shared).mean()),
+                space=SPACES[name],
+                genotype=np.frombuffer(genotype, dtype=np.int64).copy(),
+                members=tuple(able[at].number for at in mine.tolist()),
+                accuracy=float(accuracy[number, mine[0]]),
+                accuracy_lost=float((alone - accuracy[number, mine]).mean()),
             )
         )
     return tuple(sorted(groups, key=lambda group: -len(group.members)))

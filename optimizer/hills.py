@@ -21,6 +21,8 @@ def hills(objective: Objective, scores: Scores, count: int) -> list[Scores]:
     Networks are told apart by their first two genes: in every space the family and the width. The best design of all
     is always among them.
     """
+    if count == 1:
+        return [objective.best(scores)]
     group, promise = promises(objective, scores)
     order = np.argsort(-promise, kind="stable")[:count]
     best = objective.best(scores)

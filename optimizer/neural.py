@@ -18,16 +18,15 @@ from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
 from optimizer.ask import Ask, ask_of
-from optimizer.exact import ExactSearch, suits
 from optimizer.gene_code import GeneCode, gene_code
 from optimizer.generator import Places
 from optimizer.hills import promises
-from optimizer.neural_weights import NeuralWeights, neural_weights
+from optimizer.neural_weights import NeuralWeights
 from optimizer.objective import LEAST_WEIGHT
 from optimizer.observation import Observation, observe
 from optimizer.polish import polish
 from optimizer.starts import uniform_designs
-from optimizer.trials import Trials, best_first
+from optimizer.trials import Trials
 
 TIGHTER = (-0.25, 0.0, 0.1, 0.3)
 """Shares by which limits are tightened, for what the surrogate gets wrong and for the spread of single designs: of some
@@ -36,8 +35,6 @@ FRONT = 16
 """Preferences that the front around a design is drawn from, each with the limits and without."""
 SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the way from the largest to the smallest network of a family, of uniform designs."""
-CONTENDERS = 2
-"""Spaces that are polished."""
 
 
 class NeuralSearch:
@@ -146,38 +143,3 @@ def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:
     every = torch.zeros(count)
     every[list(allowed)] = 1
     return torch.cat([torch.eye(count)[list(allowed)], every[None]])
-
-
-def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = True) -> bool:
-    """Let the networks propose designs and polish what looks best; whether the best keeps every limit.
-
-    A space small enough to be priced whole has no need of a network. Without one for each of the others nothing is
-    proposed: a space must not lose for want of it.
-
-    Args:
-        searches: One for each space; designs that are scored stay in them.
-        with_front: Also score designs around the best one, for people to see what it trades.
-        exact: Price spaces small enough whole; else they have a network like the others.
-    """
-    proposers = [_proposer(trials.space, trials.task, exact=exact) for trials in searches]
-    networks = [own for own in proposers if own is not None]
-    if len(networks) < len(searches):
-        return False
-    for trials, network in zip(searches, networks, strict=True):
-        trials.approach = network.approach
-        network.propose(trials, 0)
-    promised = {id(trials): network.promise(trials) for trials, network in zip(searches, networks, strict=True)}
-    for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
-        networks[searches.index(trials)].improve(trials)
-    if with_front:
-        winner = best_first(searches)[0]
-        networks[searches.index(winner)].around(winner)
-    return searches[0].objective.feasible(best_first(searches)[0].best())
-
-
-def _proposer(space: Space, task: Task, *, exact: bool) -> NeuralSearch | ExactSearch | None:
-    """What proposes designs of a space; None where no network was fitted."""
-    if exact and suits(space, task):
-        return ExactSearch()
-    weights = neural_weights(space, task)  # type: ignore[arg-type]  # by identity
-    return None if weights is None else NeuralSearch(weights)

@@ -8,7 +8,6 @@ measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +20,7 @@ from optimizer.repair import open_mask
 from optimizer.starts import uniform_policies
 from predictors.adapt import Adaptation
 from predictors.descriptor import Descriptor
-from predictors.predict import Predictions, predict, together
+from predictors.predict import predict
 
 PROBES = 24
 """Designs that every device is asked about."""
@@ -62,41 +61,17 @@ def log_odds(accuracy: FloatArray) -> FloatArray:
     return np.asarray(np.log(inner / (1 - inner)))
 
 
-@lru_cache(maxsize=64)
-def probes_together(spaces: tuple[Space, ...], task: Task) -> EncodedDesigns:
-    """The probes of several spaces, PROBES of each in order."""
-    return together([probes(space, task) for space in spaces], task)  # type: ignore[arg-type]  # by identity
-
-
 def observe(
     space: Space, task: Task, device: Descriptor, energy_model: str, adaptation: Adaptation | None = None
 ) -> Observation:
     """Ask the predictors about the probes."""
     known = probes(space, task)  # type: ignore[arg-type]  # by identity
     found = predict(known, device, task, energy_model=energy_model, adaptation=adaptation)
-    return _seen(found, device, slice(None))
-
-
-def observe_all(
-    spaces: Sequence[Space], task: Task, device: Descriptor, energy_model: str, adaptation: Adaptation | None = None
-) -> list[Observation]:
-    """The same of several spaces: all at once where nothing was measured of the device, which saves most of the time.
-
-    Measurements of one space may say more of it than of others.
-    """
-    if adaptation is not None:
-        return [observe(space, task, device, energy_model, adaptation) for space in spaces]
-    found = predict(probes_together(tuple(spaces), task), device, task, energy_model=energy_model)
-    return [_seen(found, device, slice(PROBES * at, PROBES * (at + 1))) for at in range(len(spaces))]
-
-
-def _seen(found: Predictions, device: Descriptor, own: slice) -> Observation:
-    """What predictions say of the probes of one space."""
-    latency, energy, accuracy = found.latency_ms, found.energy_mj, found.accuracy
+    spreads = np.column_stack([found.latency_ms.spread, found.energy_mj.spread])
     return Observation(
-        costs=np.log(np.column_stack([latency.median[own], energy.median[own]])),
-        spreads=np.array([latency.spread[own].mean(), energy.spread[own].mean()]),
-        accuracy=log_odds(accuracy.median[own]),
-        accuracy_spread=float(accuracy.spread[own].mean()),
+        costs=np.log(np.column_stack([found.latency_ms.median, found.energy_mj.median])),
+        spreads=spreads.mean(axis=0),
+        accuracy=log_odds(found.accuracy.median),
+        accuracy_spread=float(found.accuracy.spread.mean()),
         memory=np.array([np.log(device.batch_size), float(not device.weights_in_flash)]),
     )

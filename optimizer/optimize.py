@@ -1,8 +1,8 @@
 """The main path: a device, a task and limits in; the best design, what it will cost and the front around it out.
 
-Read from top to bottom: describe the device, let the networks of the spaces that fit propose designs and polish them,
-and search each space beside them where a limit is broken or searching was asked for. Say how the best of all keeps the
-limits, or which nothing keeps and how tight each could be.
+Read from top to bottom: describe the device, judge the libraries of the spaces that fit and polish what is best in
+them, and search each space beside them where a limit is broken or searching was asked for. Say how the best of all
+keeps the limits, or which nothing keeps and how tight each could be.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from design.spaces.registry import SPACES
 from optimizer.answer import front_points, violations
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import proposed
 from optimizer.objective import LIMITS, Objective
 from optimizer.problem import Answer, Problem
+from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.search import Proposer, climb, extreme
 from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
 from predictors.predict import explain
 
-VERSION, NEURAL_VERSION = "search-2", "network-2"
+VERSION, NEURAL_VERSION, LIBRARY_VERSION = "search-2", "network-2", "library-1"
 FIRST_STEPS, LAST_STEPS = 2, 6
 """Steps climbed in every space, and then in those that look best."""
 CONTENDERS = 2
@@ -46,9 +46,10 @@ def optimize(problem: Problem) -> Answer:
             for space, mask in usable
         ]
 
-    version, searches, rivals = NEURAL_VERSION, begun(), list[Trials]()
+    networks = problem.method == "network"
+    version, searches, rivals = NEURAL_VERSION if networks else LIBRARY_VERSION, begun(), list[Trials]()
     asked = problem.method != "search"
-    kept = asked and proposed(searches, with_front=problem.method != "both")
+    kept = asked and proposed(searches, with_front=problem.method != "both", networks=networks)
     if problem.method == "both" or not kept:
         proposals, searches, version = searches, begun(), VERSION
         for trials in searches:

@@ -24,9 +24,15 @@ TRIED = 64
 """Sets of changes that each place scores."""
 
 
-def polish(trials: Trials, rounds: int = ROUNDS) -> Scores:
-    """Improve what `trials` has found; the best of all afterwards (N = 1)."""
-    places = hills(trials.objective, trials.scores, HILLS)
+def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS) -> Scores:
+    """Improve what `trials` has found; the best of all afterwards (N = 1).
+
+    Args:
+        trials: With designs that were scored.
+        rounds: At most so many.
+        count: Networks climbed from in the first round.
+    """
+    places = hills(trials.objective, trials.scores, count)
     for _ in range(rounds):
         found = climbed(trials, places)
         still = all((new.genotypes == old.genotypes).all() for new, old in zip(found, places, strict=True))

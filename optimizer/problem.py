@@ -26,9 +26,9 @@ class Problem:
         spaces: Names of the spaces to choose from; empty = all that fit the task.
         seed: The same problem with the same seed has the same answer.
         adaptation: What measurements said of the device; every cost rests on it.
-        method: `network` answers with what the networks propose, polished, and searches only where that breaks a
-            limit; `search` never asks the networks; `both` searches and lets their proposals compete; `auto` is what
-            is best on the whole: today `network`.
+        method: `auto` answers with the best of what was found on proxy devices, polished, and searches only where
+            that breaks a limit; `network` the same with what the amortised networks propose; `search` only searches;
+            `both` searches and lets the proposals of `auto` compete.
     """
 
     device: DeviceProfile

@@ -13,9 +13,9 @@ from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import Task, find_task
 from optimizer.fleet import Fleet, FleetGroup, FleetMember, optimize_fleet
-from optimizer.neural import NeuralSearch
+from optimizer.library_search import LibrarySearch
 from optimizer.objective import LIMITS
-from optimizer.optimize import NEURAL_VERSION
+from optimizer.optimize import LIBRARY_VERSION
 from optimizer.problem import Problem
 from predictors.energy import find_energy_model
 from service.context import Context
@@ -89,7 +89,7 @@ def design(context: Context, request: BatchRequest) -> BatchDocument:
     context.metrics.designs.labels("batch").inc(len(places))
     return BatchDocument(
         task=task.name,
-        approach=NeuralSearch.approach,
+        approach=LibrarySearch.approach,
         feasible=sum(item.design is not None and item.design.feasible for item in items),
         versions=_versions(fleet, request.energy_model) if fleet else None,
         items=items,
@@ -177,4 +177,6 @@ def _versions(fleet: Fleet, energy_model: str) -> Versions | None:
     sources = next((one.predictions.sources for one in fleet.members if isinstance(one, FleetMember)), None)
     if sources is None:
         return None
-    return Versions(bespoke=version("bespoke"), optimizer=NEURAL_VERSION, energy_model=energy_model, predictors=sources)
+    return Versions(
+        bespoke=version("bespoke"), optimizer=LIBRARY_VERSION, energy_model=energy_model, predictors=sources
+    )

@@ -44,8 +44,9 @@ class DesignRequest(BaseModel):
     energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")
     method: Method = Field(
         "auto",
-        description="`network`: what the amortised networks propose, in milliseconds, searched only where that breaks "
-        "a limit; `both`: searched beside them; `search`: without them; `auto`: today `network`",
+        description="`auto`: the best of what was found on proxy devices, judged by this device's predictors and "
+        "polished, searched only where that breaks a limit; `network`: the same from what the amortised networks "
+        "propose; `search`: only searched; `both`: searched, with the proposals of `auto` beside it",
     )
 
 

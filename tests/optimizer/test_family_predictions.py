@@ -12,7 +12,7 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.exact import ExactSearch
 from optimizer.family_predictions import FAMILIES, FamilyPredictions
-from optimizer.neural import proposed
+from optimizer.proposals import proposed
 from predictors.adapt import DEFAULT_ENERGY_MODEL, adapt
 from predictors.descriptor import describe
 from predictors.measurement import Measurements

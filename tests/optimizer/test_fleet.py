@@ -14,11 +14,13 @@ from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
 from optimizer.fleet import FleetMember, NotAmortised, UnlikeProblems, optimize_fleet
-from optimizer.fleet_pass import POOL, representatives
 from optimizer.objective import Objective, Scores
+from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.synthetic_profiles import synthetic_profiles
+from predictors.adapt import adapt
 from predictors.descriptor import describe
+from predictors.measurement import Measurements
 from predictors.predict import predict
 from tests.optimizer.asking import ask
 
@@ -81,20 +83,48 @@ def test_a_device_that_runs_nothing_is_told_so_alone() -> None:
     assert all(isinstance(one, FleetMember) for one in found.members[1:])
 
 
-def test_unlike_or_empty_fleets_and_those_without_networks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlike_or_empty_fleets_and_those_without_libraries_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = fleet(2)
     with pytest.raises(UnlikeProblems):
         optimize_fleet([])
     with pytest.raises(UnlikeProblems, match="share"):
         optimize_fleet([problems[0], replace(problems[1], task=find_task("mnist"))])
-    monkeypatch.setattr(fleet_module, "neural_weights", lambda space, task: None)
+    monkeypatch.setattr(fleet_module, "library", lambda space, task: None)
     with pytest.raises(NotAmortised, match="vgg for digits"):
         optimize_fleet(problems)
 
 
-def test_representatives_span_the_fleet() -> None:
-    best = np.arange(100)
-    found = representatives(best, np.arange(100.0)[::-1].copy())
-    assert len(found) == POOL
-    assert {0, 99} <= set(found.tolist())
-    assert representatives(np.array([3, 3, 1]), np.array([2.0, 1.0, 3.0])).tolist() == [3, 1]
+def test_a_fleet_of_one_gets_what_it_gets_among_others() -> None:
+    problems = fleet(8, latency_ms=1, model_kb=30)
+    together = optimize_fleet(problems).members
+    for problem, member in zip(problems, together, strict=True):
+        (alone,) = optimize_fleet([problem]).members
+        assert isinstance(alone, FleetMember)
+        assert isinstance(member, FleetMember)
+        assert alone.genotype.tolist() == member.genotype.tolist()
+        assert alone.scores.at_risk.tolist() == member.scores.at_risk.tolist()
+
+
+def test_little_is_lost_against_single_requests() -> None:
+    problems = fleet(12, latency_ms=2, model_kb=60)
+    lost = []
+    for problem, member in zip(problems, optimize_fleet(problems).members, strict=True):
+        answer = optimize(problem)
+        if isinstance(member, FleetMember) and member.feasible and answer.feasible:
+            assert answer.prediction.accuracy is not None
+            lost.append(answer.prediction.accuracy.value - float(member.scores.accuracy[0]))
+    assert len(lost) > 6
+    assert float(np.mean(lost)) < 0.01
+
+
+def test_spaces_compete_and_measurements_count() -> None:
+    problem = ask("raspberry-pi-4", "resnet", "vgg", "nasbench201", model_kb=300)
+    (plain,) = optimize_fleet([problem]).members
+    assert isinstance(plain, FleetMember)
+    designs = plain.space.rows(problem.task, plain.genotype[None])
+    slower = 10 * plain.predictions.latency_ms.median
+    measured = Measurements(designs=designs, latency_ms=slower, energy_mj=np.full(1, np.nan))
+    found = adapt(describe(problem.device), measured)
+    (adapted,) = optimize_fleet([replace(problem, adaptation=found)]).members
+    assert isinstance(adapted, FleetMember)
+    assert adapted.predictions.latency_ms.median[0] > 3 * plain.predictions.latency_ms.median[0]

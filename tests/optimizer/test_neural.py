@@ -11,12 +11,13 @@ import pytest
 from design.device import DeviceProfile
 from design.devices.catalogue import find_device
 from design.layer import Op
-from optimizer import neural
+from optimizer import proposals
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import TIGHTER, NeuralSearch, proposed, uniform, wanted_families
+from optimizer.neural import TIGHTER, NeuralSearch, uniform, wanted_families
 from optimizer.neural_weights import neural_weights
 from optimizer.objective import Objective
 from optimizer.optimize import NEURAL_VERSION, VERSION, optimize
+from optimizer.proposals import proposed
 from optimizer.search import RandomSearch
 from optimizer.trials import Trials
 from tests.optimizer.asking import ask, trials_of
@@ -31,7 +32,7 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def answered(device: str, space: str, limits: dict[str, Any]) -> Trials:
     trials = trials_of(ask(device, space, **limits))
-    assert proposed([trials])
+    assert proposed([trials], networks=True)
     return trials
 
 
@@ -71,7 +72,7 @@ def test_limits_out_of_reach_of_the_networks_are_searched() -> None:
 
 
 def test_without_weights_the_spaces_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neural, "neural_weights", lambda space, task: None)
+    monkeypatch.setattr(proposals, "neural_weights", lambda space, task: None)
     answer = optimize(replace(ask("raspberry-pi-4", "vgg", latency_ms=20), method="network"))
     assert (answer.feasible, answer.optimizer_version) == (True, VERSION)
 

@@ -17,9 +17,9 @@ from design.devices.catalogue import find_device
 from design.errors import TaskTooSmall
 from design.prediction import Prediction
 from design.spaces.registry import SPACES
-from optimizer.neural import NeuralSearch
+from optimizer.library_search import LibrarySearch
 from optimizer.objective import TOLERANCE, Objective
-from optimizer.optimize import NEURAL_VERSION, VERSION, optimize
+from optimizer.optimize import LIBRARY_VERSION, VERSION, optimize
 from optimizer.problem import Method, Problem
 from predictors.descriptor import describe
 from tests.optimizer.asking import ask, trials_of
@@ -68,10 +68,10 @@ def test_a_feasible_answer_keeps_every_limit(device: str, space: str, limits: di
     assert answer.violations == ()
     assert all(kept(problem, answer.prediction).values())
     searched = "exact enumeration" if space == "nasbench201" else "NSGA-II"
-    alone = searched if space == "nasbench201" else NeuralSearch.approach
+    alone = searched if space == "nasbench201" else LibrarySearch.approach
     expected = {"auto": {alone}, "both": {searched, alone}, "search": {searched}}
     assert answer.approach in expected[method]
-    assert answer.optimizer_version == (NEURAL_VERSION if method == "auto" else VERSION)
+    assert answer.optimizer_version == (LIBRARY_VERSION if method == "auto" else VERSION)
     assert answer.design.genotype is not None
     assert answer.design.genotype.space == space
     supported = set(describe(problem.device).supported_bits)

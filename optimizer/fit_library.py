@@ -1,0 +1,192 @@
+"""Make the shipped libraries: python -m optimizer.fit_library [--only SPACE].
+
+For every space and every signature of its genes among the built-in tasks: search one proxy of each kind of device and
+set of precisions under many limits, and keep of all designs that no other beats those that lie farthest apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from design.constraints import Constraints
+from design.counts import bit_operations, macs
+from design.device import DeviceProfile
+from design.encoding import EncodedDesigns, FloatArray, IntArray
+from design.space import Space
+from design.spaces.registry import SPACES
+from design.task import Task
+from optimizer.fit_optimizer import groups, spread_out
+from optimizer.library import library_file, save_library
+from optimizer.neural_weights import WEIGHTS
+from optimizer.objective import LIMITS, Objective
+from optimizer.pareto import front, nondominated
+from optimizer.problem import Problem
+from optimizer.proposals import proposed
+from optimizer.repair import mask_in
+from optimizer.synthetic_profiles import HELD_OUT, training_devices
+from optimizer.trials import Trials
+from predictors.descriptor import describe
+from predictors.predict import own_figures
+
+MOST = 800
+"""Designs of a library."""
+LEVELS = np.linspace(0.02, 0.9, 9)
+"""Limits: quantiles of what uniform designs cost on the proxy."""
+KEPT = 20
+"""Designs kept of each request: the best and others of its front."""
+_CARD = """# Model card: library of designs, space `{space}`, genes {signature}
+
+{count} genotypes (bytes), {size} bytes: what the predictors of this version call best on {proxies} proxy devices under
+{requests} requests. A device judges all of them by its own predictors; nothing in it is a measurement.
+
+Made by `bespoke fit libraries` for the tasks {tasks}: one proxy of each kind and set of precisions of the
+catalogue, without the families of {held_out}.
+Kept of {found} designs: those that no other beats in accuracy, size, work in bits and multiply-adds, farthest apart.
+"""
+
+
+def proxies() -> list[DeviceProfile]:
+    """One device of each kind and set of precisions, the first by name; none of a family kept for tests."""
+    found: dict[tuple[object, ...], DeviceProfile] = {}
+    for device in sorted(training_devices(), key=lambda own: own.id):
+        profile = device.profile(sorted(device.settings)[0])
+        found.setdefault((profile.kind, tuple(describe(profile).supported_bits)), profile)
+    return list(found.values())
+
+
+def requests(space: Space, task: Task, profile: DeviceProfile) -> Iterator[Trials]:
+    """Trials of each request on a proxy: limits on latency, on size, and on both."""
+    device = describe(profile)
+    mask = mask_in(space, task, tuple(device.supported_bits))  # type: ignore[arg-type]  # by identity
+    if mask is None:
+        return
+
+    def trials(limits: dict[str, float]) -> Trials:
+        asked = Constraints.model_validate(limits)
+        problem = Problem(device=profile, task=task, constraints=asked, spaces=(space.name,))
+        objective = Objective.of(problem, device)
+        return Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
+
+    first = trials({})
+    proposed([first], networks=True)
+    assert first.starts is not None
+    names = ("latency_ms", "model_kb")
+    levels = [np.quantile(first.starts.at_risk[:, LIMITS.index(name)], LEVELS) for name in names]
+    yield first
+    for one, other in zip(*levels, strict=True):
+        for limits in ({names[0]: one}, {names[1]: other}, {names[0]: one, names[1]: other}):
+            found = trials({name: float(limit) for name, limit in limits.items()})
+            proposed([found], networks=True)
+            yield found
+
+
+def of_request(trials: Trials) -> IntArray:
+    """The best design and others of the front that was found, at most KEPT x G."""
+    scores = trials.scores
+    chosen = int((scores.genotypes == trials.best().genotypes).all(axis=1).argmax())
+    costs = np.column_stack([-scores.accuracy, np.log(scores.latency_ms), np.log(scores.model_bytes)])
+    near = scores.genotypes[front(costs, chosen, KEPT)]
+    return np.concatenate([trials.best().genotypes, near])
+
+
+def own_costs(designs: EncodedDesigns, task: Task) -> FloatArray:
+    """What designs are on any device, logarithms, all minimised, N x 4: error, size, work in bits, multiply-adds."""
+    own = own_figures(designs, task)
+    work = [1 - own.accuracy.median, own.model_bytes, bit_operations(designs), macs(designs)]
+    return np.log(np.maximum(np.column_stack(work), 1e-9))
+
+
+def farthest_first(points: FloatArray, count: int) -> IntArray:
+    """Indices of at most `count` of N x K points, each the farthest from all before it."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scaled = (points - low) / np.where(high > low, high - low, 1.0)
+    taken = [int(points.sum(axis=1).argmin())]
+    away = ((scaled - scaled[taken[0]]) ** 2).sum(axis=1)
+    while len(taken) < min(count, len(points)):
+        taken.append(int(away.argmax()))
+        away = np.minimum(away, ((scaled - scaled[taken[-1]]) ** 2).sum(axis=1))
+    return np.array(taken, dtype=np.int64)
+
+
+def fit_library(space: Space, tasks: Sequence[str], out: Path, say: Callable[[str], None]) -> str:
+    """Make the library of one space for tasks of one signature, with its card; what to tell people."""
+    started = perf_counter()
+    known, devices, asked = spread_out(tasks), proxies(), 0
+    found: list[IntArray] = []
+    for task in known:
+        for number, profile in enumerate(devices, start=1):
+            for trials in requests(space, task, profile):
+                found.append(of_request(trials))
+                asked += 1
+            say(f"{task.name}, {number} of {len(devices)} devices: {len(found)} requests")
+    distinct = np.unique(np.concatenate(found), axis=0)
+    costs = own_costs(space.rows(known[0], distinct), known[0])
+    kept = nondominated(costs)
+    chosen = kept[farthest_first(costs[kept], MOST)]
+    path = library_file(space, known[0], out)
+    facts = {"space": space.name, "tasks": ", ".join(tasks)}
+    save_library(distinct[chosen], path, facts)
+    card = _CARD.format(
+        space=space.name,
+        signature=path.stem.rsplit("-", 1)[1],
+        count=len(chosen),
+        size=path.stat().st_size,
+        proxies=len(devices),
+        requests=asked,
+        tasks=", ".join(task.name for task in known),
+        held_out=", ".join(sorted(HELD_OUT)),
+        found=len(distinct),
+    )
+    path.with_suffix(".md").write_text(card, encoding="utf-8")
+    seconds = perf_counter() - started
+    return f"{path.name}: {len(chosen)} of {len(kept)} on the front of {len(distinct)}, {seconds:.0f} s"
+
+
+def fit_libraries(out: Path, progress: Callable[[str], None], *, only: str | None = None, processes: int = 2) -> None:
+    """Make every library, several at a time.
+
+    Args:
+        out: Folder that is written to.
+        progress: Told what is done.
+        only: Name of one space.
+        processes: How many at a time, one thread each.
+    """
+    chosen = [group for group in groups() if only in (None, group[0])]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = [pool.submit(_fit_group, name, tasks, out) for name, tasks in chosen]
+        for number, future in enumerate(as_completed(futures), start=1):
+            progress(f"{number} of {len(futures)}: {future.result()}")
+
+
+def _fit_group(name: str, tasks: Sequence[str], out: Path) -> str:
+    torch.set_num_threads(1)
+    return fit_library(SPACES[name], tasks, out, partial(_tell, name))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Make the libraries of designs.")
+    parser.add_argument("--out", type=Path, default=WEIGHTS, metavar="DIR", help="where libraries and cards go")
+    parser.add_argument("--only", choices=sorted(SPACES), help="one space alone")
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args(arguments)
+    fit_libraries(asked.out, partial(_tell, "libraries"), only=asked.only, processes=asked.processes)
+
+
+def _tell(who: str, text: str) -> None:
+    sys.stderr.write(f"{who}: {text}\n")
+
+
+if __name__ == "__main__":
+    main()

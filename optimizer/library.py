@@ -1,0 +1,83 @@
+"""Library: designs known to be good on proxy devices, offered to every other device.
+
+The first approach of Lu, Yang and Ren (arXiv 2009.00278): where devices rank networks alike, what is best on one within
+any limits is best on another within other limits. Here proxies of every kind and set of precisions were searched under
+many limits once (`optimizer.fit_library`); a device judges all of what was found by its own predictors.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from design.encoding import EncodedDesigns, IntArray
+from design.precision import Bits
+from design.space import Space
+from design.task import Task
+from optimizer.gene_code import signature
+from optimizer.neural_weights import WEIGHTS
+from optimizer.repair import mask_in
+from predictors.storage import InvalidWeights, Weights, load_weights, save_weights
+
+KIND = "design_library"
+VERSION = "1"
+CACHED = 256
+"""Sets of precisions for which a library stays expanded."""
+SupportedBits = tuple[tuple[Bits, Bits], ...]
+
+
+def library_file(space: Space, task: Task, folder: Path = WEIGHTS) -> Path:
+    """Where the library of a space for a task lies, if there is one."""
+    return folder / f"library-{space.name}-{signature(space, task)}.safetensors"  # type: ignore[arg-type]  # by identity
+
+
+def save_library(genotypes: IntArray, path: Path, facts: dict[str, str]) -> None:
+    """Write N x G genotypes."""
+    tensors = {"genotypes": torch.from_numpy(genotypes.astype(np.uint8))}
+    save_weights(Weights(kind=KIND, version=VERSION, tensors=tensors, facts=facts), path)
+
+
+@lru_cache(maxsize=64)
+def library(space: Space, task: Task) -> IntArray | None:
+    """Genotypes of the shipped library, N x G, canonical, best known first; None where none was made.
+
+    Raises:
+        InvalidWeights: The file is damaged, or of other genes.
+    """
+    path = library_file(space, task)
+    if not path.is_file():
+        return None
+    found = load_weights(path, kind=KIND, version=VERSION).tensors["genotypes"].numpy().astype(np.int64)
+    sizes = np.array([len(gene.choices) for gene in space.genes(task)])
+    if found.ndim != 2 or found.shape[1] != len(sizes) or (found >= sizes).any():
+        raise InvalidWeights(
+            f"{path.name} must hold genotypes of {len(sizes)} genes",
+            str(tuple(found.shape)),
+            "Make it again with `bespoke fit libraries`, or restore the shipped file.",
+        )
+    return found
+
+
+@lru_cache(maxsize=CACHED)
+def offered(space: Space, task: Task, supported_bits: SupportedBits, count: int) -> EncodedDesigns | None:
+    """The first `count` designs of the library with every precision that a device lacks replaced by the nearest it has.
+
+    Args:
+        space: Of which.
+        task: For which pictures.
+        supported_bits: Of the device.
+        count: At most so many; the first hundred span what all do, more coarsely.
+
+    Returns:
+        None where there is no library, or the device cannot run the space.
+    """
+    known = library(space, task)  # type: ignore[arg-type]  # by identity
+    mask = mask_in(space, task, supported_bits)  # type: ignore[arg-type]  # by identity
+    if known is None or mask is None:
+        return None
+    own = space.canonical(task, mask.apply(known[:count]))
+    _, first = np.unique(own, axis=0, return_index=True)
+    return space.rows(task, own[np.sort(first)])

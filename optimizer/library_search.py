@@ -1,0 +1,51 @@
+"""LibrarySearch: a design without a search - the library of proxies' designs, judged on the device, and a short polish.
+
+Limits, preferences and measurements of the device decide which design of the library is best; the predictors then price
+every single change of it, and the sets of changes that together promise most, once.
+"""
+
+from __future__ import annotations
+
+from design.encoding import IntArray
+from design.space import Space
+from design.task import Task
+from optimizer.exchange import PRICES
+from optimizer.library import library, offered
+from optimizer.polish import polish
+from optimizer.trials import Trials
+
+OFFERED = 800
+"""Designs of the library that are judged."""
+HILLS, ROUNDS = 1, 1
+
+
+class LibrarySearch:
+    """Proposes designs of one space from its library."""
+
+    approach = "library of proxy devices"
+
+    def propose(self, trials: Trials, seed: int) -> IntArray:
+        """See Proposer: the designs judged, best first; the seed has no effect."""
+        del seed
+        bits = tuple(trials.device.supported_bits)
+        designs = offered(trials.space, trials.task, bits, OFFERED)  # type: ignore[arg-type]  # by identity
+        assert designs is not None
+        trials.starts = trials.judge(designs)
+        return trials.scores.genotypes[trials.objective.order(trials.scores)]
+
+    def promise(self, trials: Trials) -> float:
+        """Utility of the best design; far less than others where it breaks a limit."""
+        violation, lost = trials.objective.rank(trials.best())
+        return -lost - float(PRICES[-1]) * violation
+
+    def improve(self, trials: Trials) -> None:
+        """Polish the best design."""
+        polish(trials, rounds=ROUNDS, count=HILLS)
+
+    def around(self, trials: Trials) -> None:
+        """Nothing: the library spans what can be traded."""
+
+
+def has_library(space: Space, task: Task) -> bool:
+    """Whether a library of a space was made for a task."""
+    return library(space, task) is not None  # type: ignore[arg-type]  # by identity

@@ -1,0 +1,81 @@
+"""Proposals: designs without a search, from what knows each space best - all of it, a library, or a network."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from design.encoding import IntArray
+from design.space import Space
+from design.task import Task
+from optimizer.exact import ExactSearch, suits
+from optimizer.library_search import LibrarySearch, has_library
+from optimizer.neural import NeuralSearch
+from optimizer.neural_weights import neural_weights
+from optimizer.trials import Trials, best_first
+
+CONTENDERS = 2
+"""Spaces that are polished."""
+
+
+class Proposes(Protocol):
+    """Proposes designs of one space; those that it scores stay in the trials.
+
+    Attributes:
+        approach: What it is called in answers.
+    """
+
+    approach: str
+
+    def propose(self, trials: Trials, seed: int) -> IntArray:
+        """The designs scored, best first."""
+        ...
+
+    def promise(self, trials: Trials) -> float:
+        """What improving promises, in utility: what spaces are compared by."""
+        ...
+
+    def improve(self, trials: Trials) -> None:
+        """Improve what was proposed."""
+        ...
+
+    def around(self, trials: Trials) -> None:
+        """Score designs around the best one, for people to see what it trades."""
+        ...
+
+
+def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = True, networks: bool = False) -> bool:
+    """Let proposers suggest designs of every space and improve what looks best; whether the best keeps every limit.
+
+    A space small enough to be priced whole has no need of a library, and one with a library none of a network. Without
+    one of them for each space nothing is proposed: a space must not lose for want of it.
+
+    Args:
+        searches: One for each space; designs that are scored stay in them.
+        with_front: Also score designs around the best one.
+        exact: Price spaces small enough whole.
+        networks: Leave libraries out.
+    """
+    found = [_proposer(trials.space, trials.task, exact=exact, networks=networks) for trials in searches]
+    proposers = [own for own in found if own is not None]
+    if len(proposers) < len(searches):
+        return False
+    for trials, own in zip(searches, proposers, strict=True):
+        trials.approach = own.approach
+        own.propose(trials, 0)
+    promised = {id(trials): own.promise(trials) for trials, own in zip(searches, proposers, strict=True)}
+    for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
+        proposers[searches.index(trials)].improve(trials)
+    if with_front:
+        winner = best_first(searches)[0]
+        proposers[searches.index(winner)].around(winner)
+    return searches[0].objective.feasible(best_first(searches)[0].best())
+
+
+def _proposer(space: Space, task: Task, *, exact: bool, networks: bool) -> Proposes | None:
+    """What proposes designs of a space; None where nothing was fitted."""
+    if exact and suits(space, task):
+        return ExactSearch()
+    if not networks and has_library(space, task):
+        return LibrarySearch()
+    weights = neural_weights(space, task)  # type: ignore[arg-type]  # by identity
+    return None if weights is None else NeuralSearch(weights)
