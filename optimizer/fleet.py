@@ -7,7 +7,7 @@ best for it, what keeps whose limits and hence which groups can share one design
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -105,6 +105,14 @@ class Offers:
     parts: tuple[tuple[Space, EncodedDesigns], ...]
     names: tuple[tuple[str, bytes], ...]
 
+    def of(self, index: int) -> tuple[Space, IntArray]:
+        """Space and genotype of one of them."""
+        for space, part in self.parts:
+            if index < len(part):
+                return space, genotypes_of(part)[index]
+            index -= len(part)
+        raise IndexError(index)
+
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
@@ -198,40 +206,46 @@ def _judge(number: int, problem: Problem, spaces: dict[str, Space]) -> tuple[Fle
     device = describe(problem.device)
     usable = tuple(space for space, _ in usable_spaces(problem.spaces, spaces, problem.task, device))
     own = offers(usable, problem.task, tuple(device.supported_bits), OFFERED)
-    objective, risk = Objective.of(problem, device), problem.constraints.risk
-    predicted = _predicted(own, device, problem)
-    scores = [Scores.of(genotypes_of(part), one, risk) for (_, part), one in zip(own.parts, predicted, strict=True)]
-    firsts = [int(objective.first(one, 1)[0]) for one in scores]
-    ranks = [objective.rank(one.take(np.array([at]))) for one, at in zip(scores, firsts, strict=True)]
-    chosen = min(range(len(ranks)), key=ranks.__getitem__)
-    best = np.array([firsts[chosen]])
-    member = FleetMember(
-        space=own.parts[chosen][0],
-        genotype=scores[chosen].genotypes[firsts[chosen]],
-        objective=objective,
-        scores=scores[chosen].take(best),
-        predictions=predicted[chosen].take(best),
-        feasible=ranks[chosen][0] == 0,
-        evaluations=len(own.names),
+    objective = Objective.of(problem, device)
+    parts = _predicted(own, device, problem)
+    nameless = np.empty((len(own.names), 0), dtype=np.int64)  # genotypes of several spaces have no common form
+    begun = np.cumsum([0, *(len(one.model_bytes) for one in parts)])
+    scores = Scores.joined(
+        [
+            Scores.of(nameless[first:end], one, problem.constraints.risk)
+            for one, first, end in zip(parts, begun[:-1], begun[1:], strict=True)
+        ]
     )
-    return member, _Judged(
+    violation, utility = objective.violation(scores), objective.utility(scores)
+    best = int(np.lexsort((-utility, violation))[0])
+    space, genotype = own.of(best)
+    part = int(np.searchsorted(begun, best, side="right")) - 1
+    member = FleetMember(
+        space=space,
+        genotype=genotype,
+        objective=objective,
+        scores=replace(scores.take(np.array([best])), genotypes=genotype[None]),
+        predictions=parts[part].take(np.array([best - begun[part]])),
+        feasible=bool(violation[best] == 0),
+        evaluations=len(scores),
+    )
+    judged = _Judged(
         number=number,
         offers=own,
-        keeps=np.concatenate([objective.violation(one) == 0 for one in scores]),
-        utility=np.concatenate([objective.utility(one) for one in scores]),
-        accuracy=np.concatenate([one.accuracy for one in scores]),
-        best=sum(len(one) for one in scores[:chosen]) + firsts[chosen],
+        keeps=np.asarray(violation == 0),
+        utility=utility,
+        accuracy=scores.accuracy,
+        best=best,
     )
+    return member, judged
 
 
 def _predicted(own: Offers, device: Descriptor, problem: Problem) -> list[Predictions]:
-    """Of the designs of each space: all at once, unless measurements may say more of one space than of others."""
+    """All at once, or of each space, where measurements may say more of one space than of others."""
     model, adaptation = problem.energy_model, problem.adaptation
-    if adaptation is not None:
-        return [predict(part, device, problem.task, energy_model=model, adaptation=adaptation) for _, part in own.parts]
-    found = predict(own.designs, device, problem.task, energy_model=model)
-    ends = np.cumsum([len(part) for _, part in own.parts])
-    return [found.take(np.arange(end - len(part), end)) for (_, part), end in zip(own.parts, ends, strict=True)]
+    if adaptation is None:
+        return [predict(own.designs, device, problem.task, energy_model=model)]
+    return [predict(part, device, problem.task, energy_model=model, adaptation=adaptation) for _, part in own.parts]
 
 
 def _groups(judged: Sequence[_Judged]) -> tuple[FleetGroup, ...]:
