@@ -39,10 +39,12 @@ def front_points(searches: Sequence[Trials], winner: Trials, best: Scores) -> tu
     starts = np.cumsum([0, *(len(trials.scores) for trials in searches)])
     chosen = int(starts[searches.index(winner)] + (winner.scores.genotypes == best.genotypes).all(axis=1).argmax())
     members = front(costs, chosen)
+    feasible = np.concatenate([trials.objective.violation(trials.scores) == 0 for trials in searches])
     points = []
     for index in members[np.argsort(costs[members, 1], kind="stable")].tolist():
         space = int(np.searchsorted(starts, index, side="right")) - 1
-        points.append(front_point(searches[space], index - int(starts[space]), chosen=index == chosen))
+        own = index - int(starts[space])
+        points.append(front_point(searches[space], own, feasible=bool(feasible[index]), chosen=index == chosen))
     return tuple(points)
 
 
@@ -51,18 +53,18 @@ def front_costs(scores: Scores) -> FloatArray:
     return np.column_stack([-scores.accuracy, np.log(scores.latency_ms), np.log(scores.energy_mj)])
 
 
-def front_point(trials: Trials, index: int, *, chosen: bool) -> FrontPoint:
+def front_point(trials: Trials, index: int, *, feasible: bool, chosen: bool) -> FrontPoint:
     """One design tried, for people to read."""
-    score = trials.scores.take(np.array([index]))
-    values = score.genotypes[0]
+    scores = trials.scores
+    values = scores.genotypes[index]
     return FrontPoint(
         genotype=Genotype(space=trials.space.name, task=trials.task.name, values=tuple(values.tolist())),
         name=trials.space.title(trials.task, values),
-        accuracy=float(score.accuracy[0]),
-        latency_ms=float(score.latency_ms[0]),
-        energy_mj=float(score.energy_mj[0]),
-        model_bytes=int(score.model_bytes[0]),
-        peak_memory_bytes=int(score.peak_memory_bytes[0]),
-        feasible=trials.objective.feasible(score),
+        accuracy=float(scores.accuracy[index]),
+        latency_ms=float(scores.latency_ms[index]),
+        energy_mj=float(scores.energy_mj[index]),
+        model_bytes=int(scores.model_bytes[index]),
+        peak_memory_bytes=int(scores.peak_memory_bytes[index]),
+        feasible=feasible,
         chosen=chosen,
     )

@@ -30,7 +30,9 @@ MOST_DEVICES = 1_000
 OFFERED = 200
 """Designs of each library that every device judges."""
 SHARED = 300
-"""Designs that keep the limits of most devices: candidates to be shared, beside what is best for each."""
+"""Designs that serve most devices: candidates to be shared, beside what is best for each."""
+MOST_LOST = 0.02
+"""Accuracy that a device gives up at most for a design shared with others."""
 
 
 class UnlikeProblems(BespokeError):
@@ -63,7 +65,7 @@ class FleetMember:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetGroup:
-    """Devices that one design serves within all their limits.
+    """Devices that one design serves: within all their limits, and no more than MOST_LOST less accurate than their own.
 
     Attributes:
         members: Positions of the devices.
@@ -83,7 +85,7 @@ class Fleet:
 
     Attributes:
         members: One for each problem, in order; the error where nothing can be designed for a device.
-        groups: Few designs (greedy cover) that together keep every limit of every device that can be served.
+        groups: Few designs (greedy cover) that together serve every device that can be served.
     """
 
     task: Task
@@ -261,7 +263,8 @@ def _groups(judged: Sequence[_Judged]) -> tuple[FleetGroup, ...]:
         return ()
     serves = np.zeros((len(place), len(able)), dtype=np.bool_)
     for column, one in enumerate(able):
-        serves[numbers[id(one.offers)], column] = one.keeps
+        near = one.accuracy >= one.accuracy[one.best] - MOST_LOST
+        serves[numbers[id(one.offers)], column] = one.keeps & near
     own = [int(numbers[id(one.offers)][one.best]) for one in able]
     most = np.argsort(-serves.sum(axis=1), kind="stable")[:SHARED]
     used = np.union1d(most, own)

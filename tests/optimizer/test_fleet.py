@@ -13,7 +13,7 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
-from optimizer.fleet import FleetMember, NotAmortised, UnlikeProblems, optimize_fleet
+from optimizer.fleet import MOST_LOST, FleetMember, NotAmortised, UnlikeProblems, optimize_fleet
 from optimizer.objective import Objective, Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
@@ -62,6 +62,8 @@ def test_groups_serve_all_that_can_be_and_keep_their_limits() -> None:
             assert isinstance(member, FleetMember)
             scores = own_scores(problems[at], member, group.genotype)
             assert Objective.of(problems[at], describe(problems[at].device)).feasible(scores)
+            assert scores.accuracy[0] >= member.scores.accuracy[0] - MOST_LOST
+        assert group.accuracy_lost <= MOST_LOST
 
 
 def test_the_answer_of_one_does_not_depend_on_limits_of_others_breaking() -> None:
