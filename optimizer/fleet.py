@@ -39,7 +39,7 @@ class UnlikeProblems(BespokeError):
     """Problems of one fleet that differ in more than devices and limits."""
 
 
-class NotAmortised(BespokeError):
+class NoLibrary(BespokeError):
     """No library was made for the spaces and task asked for."""
 
 
@@ -133,7 +133,7 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
 
     Raises:
         UnlikeProblems: They share less than that, or there are none or too many.
-        NotAmortised: No library was made for any of the spaces.
+        NoLibrary: No library was made for any of the spaces.
         TaskTooSmall: A space asked for by name does not expand for the task.
     """
     first = _common(problems)
@@ -173,7 +173,7 @@ def _spaces(problem: Problem) -> dict[str, Space]:
         if known is not None:
             found[name] = SPACES[name]
     if not found:
-        raise NotAmortised(
+        raise NoLibrary(
             "a library must have been made for one of the spaces and the task",
             f"{', '.join(problem.spaces or SPACES)} for {problem.task.name}",
             "Ask for one device at a time: single requests can be searched.",

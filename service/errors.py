@@ -25,7 +25,7 @@ from design.errors import (
     UnknownName,
 )
 from networks.tracing.errors import InvalidModel, UnsupportedModel
-from optimizer.fleet import NotAmortised, UnlikeProblems
+from optimizer.fleet import NoLibrary, UnlikeProblems
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
 from service.datasets.pictures import InvalidDataset
@@ -43,7 +43,7 @@ SLUGS: dict[type[BespokeError], str] = {
     TaskTooSmall: "task-too-small",
     UnknownName: "unknown-name",
     NoUsableSpace: "no-usable-space",
-    NotAmortised: "no-network",
+    NoLibrary: "no-library",
     UnlikeProblems: "invalid-request",
     InvalidDataset: "invalid-dataset",
 }

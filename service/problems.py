@@ -22,7 +22,7 @@ TITLES: dict[str, str] = {
     "unsupported-model": "The uploaded model has operators that are not supported",
     "unknown-name": "A name is not known",
     "no-usable-space": "No space has designs for this task that the device can run",
-    "no-network": "No network was fitted for the spaces and the task asked for",
+    "no-library": "No library of designs was made for the spaces and the task asked for",
     "infeasible-constraints": "No design found keeps every limit on this device",
     "not-found": "There is nothing at this address",
     "method-not-allowed": "This address does not take this method",

@@ -103,7 +103,7 @@ class BatchItem(BaseModel):
 
 
 class BatchGroup(BaseModel):
-    """Devices that can share one design within all their limits."""
+    """Devices that can share one design: within all limits, each at most two points less accurate than its own."""
 
     name: str
     digest: str

@@ -13,7 +13,7 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
-from optimizer.fleet import MOST_LOST, FleetMember, NotAmortised, UnlikeProblems, optimize_fleet
+from optimizer.fleet import MOST_LOST, FleetMember, NoLibrary, UnlikeProblems, optimize_fleet
 from optimizer.objective import Objective, Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
@@ -92,7 +92,7 @@ def test_unlike_or_empty_fleets_and_those_without_libraries_are_refused(monkeypa
     with pytest.raises(UnlikeProblems, match="share"):
         optimize_fleet([problems[0], replace(problems[1], task=find_task("mnist"))])
     monkeypatch.setattr(fleet_module, "library", lambda space, task: None)
-    with pytest.raises(NotAmortised, match="vgg for digits"):
+    with pytest.raises(NoLibrary, match="vgg for digits"):
         optimize_fleet(problems)
 
 
