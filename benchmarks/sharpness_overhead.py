@@ -75,12 +75,20 @@ def _whole_hessian(module: nn.Module, inputs: Tensor, targets: Tensor) -> np.nda
     return found
 
 
-def overhead(data: Path, *, pictures: int, epochs: int, repeats: int) -> dict[str, Any]:
-    """A training of Fashion-MNIST with and without its monitor, in turns; processor seconds, medians."""
+def overhead(data: Path, *, pictures: int, epochs: int, repeats: int, binary: bool = True) -> dict[str, Any]:
+    """A training of Fashion-MNIST with and without its monitor, in turns; processor seconds, medians.
+
+    Args:
+        data: Folder of the pictures.
+        pictures: How many; short runs cannot afford an eigenvalue within the share of time for watching.
+        epochs: Of each training.
+        repeats: Of each pair.
+        binary: Also a network with binary layers, whose eigenvalues are not taken.
+    """
     ready = prepare(read_task(find_task("fashion_mnist"), data), limit=pictures)
     options = FitOptions(epochs=epochs, batch_size=64, bf16=False)
     found: dict[str, Any] = {}
-    for name, bits in (("float", None), ("binary", 1)):
+    for name, bits in (("float", None), ("binary", 1))[: 2 if binary else 1]:
         alone: list[float] = []
         watched: list[float] = []
         own: list[float] = []
