@@ -11,6 +11,7 @@ from design.constraints import Constraints
 from design.device import DeviceProfile
 from design.devices.catalogue import catalogue
 from design.prediction import Assumption, Estimate, LayerCost, Prediction
+from optimizer.approaches import why
 from optimizer.problem import FrontPoint
 from service.dashboard.charts import front_chart
 from service.dashboard.glance import Range, Strip, interval_range, strip
@@ -264,6 +265,7 @@ def _origin(row: DesignRow, prediction: Prediction) -> tuple[tuple[str, str], ..
     return (
         ("Made", row.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("Approach", f"{row.approach}, {row.evaluations:,} designs evaluated"),
+        *((("Why", reason),) if (reason := why(row.approach)) else ()),
         ("Measurements", rests_on(row.measurements)),
         ("Seed", str(row.seed)),
         ("Space", row.space or "none"),

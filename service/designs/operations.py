@@ -10,6 +10,7 @@ from fastapi import Response
 from design.design import Design
 from design.spaces.registry import find_space
 from design.task import find_task
+from optimizer.approaches import why
 from optimizer.problem import Answer, Problem
 from predictors.energy import find_energy_model
 from service.context import Context
@@ -192,7 +193,12 @@ def _summary(row: DesignRow) -> DesignSummary:
 
 
 def _document(row: DesignRow) -> DesignDocument:
-    own = {"feasible": True, "assumed": row.prediction["assumed"], "links": _links(row.id)}
+    own = {
+        "feasible": True,
+        "assumed": row.prediction["assumed"],
+        "links": _links(row.id),
+        "why": why(row.approach),
+    }
     names = [name for name in DesignDocument.model_fields if name not in own and name != "design"]
     stored = {name: getattr(row, name) for name in names}
     return DesignDocument.model_validate(stored | own | {"design": Design.model_validate(row.design)})

@@ -108,6 +108,7 @@ class DesignDocument(BaseModel):
     seed: int
     energy_model: str
     approach: str = Field(description="how it was found")
+    why: str | None = Field(description="why that way; null where another version found it")
     evaluations: int = Field(description="designs that the predictors were asked about")
     feasible: bool = Field(description="every limit is kept at the requested risk; only such designs are stored")
     accuracy_basis: AccuracyBasis
