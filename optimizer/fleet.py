@@ -8,27 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from design.encoding import EncodedDesigns, FloatArray, IntArray
+from design.encoding import FloatArray, IntArray
 from design.errors import BespokeError
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
 from optimizer.cover import fewest
-from optimizer.library import SupportedBits, library, offered
+from optimizer.library import library
 from optimizer.objective import Objective, Scores
+from optimizer.offers import Key, Offers, Shelf
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
 from predictors.descriptor import Descriptor, describe
-from predictors.predict import Predictions, predict, together
+from predictors.predict import Predictions, predict
 
 MOST_DEVICES = 1_000
 OFFERED = 200
 """Designs of each library that every device judges."""
+SHELF = Shelf(most=256)
 SHARED = 300
 """Designs that serve most devices: candidates to be shared, beside what is best for each."""
 MOST_LOST = 0.02
@@ -94,29 +95,6 @@ class Fleet:
 
 
 @dataclass(frozen=True, eq=False)
-class Offers:
-    """What all devices with the same precisions judge.
-
-    Attributes:
-        designs: Of all spaces, N.
-        parts: Of each space, in the same order.
-        names: N, what tells designs apart: space and genotype.
-    """
-
-    designs: EncodedDesigns
-    parts: tuple[tuple[Space, EncodedDesigns], ...]
-    names: tuple[tuple[str, bytes], ...]
-
-    def of(self, index: int) -> tuple[Space, IntArray]:
-        """Space and genotype of one of them."""
-        for space, part in self.parts:
-            if index < len(part):
-                return space, genotypes_of(part)[index]
-            index -= len(part)
-        raise IndexError(index)
-
-
-@dataclass(frozen=True, eq=False)
 class _Judged:
     """What one device thinks of the N designs offered to it."""
 
@@ -138,17 +116,26 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     """
     first = _common(problems)
     spaces = _spaces(first)
-    members: list[FleetMember | BespokeError] = []
-    judged: list[_Judged] = []
+    devices: dict[int, Descriptor] = {}
+    keys: dict[int, Key] = {}
+    members: dict[int, FleetMember | BespokeError] = {}
     for number, problem in enumerate(problems):
         try:
-            member, own = _judge(number, problem, spaces)
+            devices[number] = describe(problem.device)
+            usable = usable_spaces((), spaces, problem.task, devices[number])
+            keys[number] = tuple(space for space, _ in usable), tuple(devices[number].supported_bits)
         except BespokeError as error:
-            members.append(error)
-            continue
-        members.append(member)
+            members[number] = error
+    offers = SHELF.of(keys.values(), first.task, OFFERED)
+    judged: list[_Judged] = []
+    for number, key in keys.items():
+        members[number], own = _judge(number, problems[number], devices[number], offers[key])
         judged.append(own)
-    return Fleet(task=first.task, members=tuple(members), groups=_groups(judged))
+    return Fleet(
+        task=first.task,
+        members=tuple(members[number] for number in range(len(problems))),
+        groups=_groups(judged),
+    )
 
 
 def _common(problems: Sequence[Problem]) -> Problem:
@@ -181,33 +168,8 @@ def _spaces(problem: Problem) -> dict[str, Space]:
     return found
 
 
-@lru_cache(maxsize=256)
-def offers(spaces: tuple[Space, ...], task: Task, supported_bits: SupportedBits, count: int) -> Offers:
-    """The first `count` designs of each library, adapted to the precisions of a device."""
-    parts = []
-    for space in spaces:
-        own = offered(space, task, supported_bits, count)  # type: ignore[arg-type]  # by identity
-        assert own is not None
-        assert own.genotypes is not None
-        parts.append((space, own))
-    return Offers(
-        designs=together([own for _, own in parts], task),
-        parts=tuple(parts),
-        names=tuple((space.name, values.tobytes()) for space, own in parts for values in genotypes_of(own)),
-    )
-
-
-def genotypes_of(designs: EncodedDesigns) -> IntArray:
-    """N x G; the designs must be of one space."""
-    assert designs.genotypes is not None
-    return designs.genotypes
-
-
-def _judge(number: int, problem: Problem, spaces: dict[str, Space]) -> tuple[FleetMember, _Judged]:
+def _judge(number: int, problem: Problem, device: Descriptor, own: Offers) -> tuple[FleetMember, _Judged]:
     """What is best for a device, and what it thinks of all designs."""
-    device = describe(problem.device)
-    usable = tuple(space for space, _ in usable_spaces(problem.spaces, spaces, problem.task, device))
-    own = offers(usable, problem.task, tuple(device.supported_bits), OFFERED)
     objective = Objective.of(problem, device)
     parts = _predicted(own, device, problem)
     nameless = np.empty((len(own.names), 0), dtype=np.int64)  # genotypes of several spaces have no common form

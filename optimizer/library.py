@@ -61,23 +61,28 @@ def library(space: Space, task: Task) -> IntArray | None:
     return found
 
 
-@lru_cache(maxsize=CACHED)
-def offered(space: Space, task: Task, supported_bits: SupportedBits, count: int) -> EncodedDesigns | None:
+def adapted(space: Space, task: Task, supported_bits: SupportedBits, count: int) -> IntArray:
     """The first `count` designs of the library with every precision that a device lacks replaced by the nearest it has.
 
     Args:
-        space: Of which.
+        space: Of which; it must have a library.
         task: For which pictures.
-        supported_bits: Of the device.
+        supported_bits: Of the device, which must be able to run the space.
         count: At most so many; the first hundred span what all do, more coarsely.
 
     Returns:
-        None where there is no library, or the device cannot run the space.
+        N x G, distinct and canonical, in the order of the library.
     """
     known = library(space, task)  # type: ignore[arg-type]  # by identity
     mask = mask_in(space, task, supported_bits)  # type: ignore[arg-type]  # by identity
-    if known is None or mask is None:
-        return None
+    assert known is not None
+    assert mask is not None
     own = space.canonical(task, mask.apply(known[:count]))
     _, first = np.unique(own, axis=0, return_index=True)
-    return space.rows(task, own[np.sort(first)])
+    return np.asarray(own[np.sort(first)])
+
+
+@lru_cache(maxsize=CACHED)
+def offered(space: Space, task: Task, supported_bits: SupportedBits, count: int) -> EncodedDesigns:
+    """The same, encoded."""
+    return space.rows(task, adapted(space, task, supported_bits, count))

@@ -28,9 +28,7 @@ class LibrarySearch:
         """See Proposer: the designs judged, best first; the seed has no effect."""
         del seed
         bits = tuple(trials.device.supported_bits)
-        designs = offered(trials.space, trials.task, bits, OFFERED)  # type: ignore[arg-type]  # by identity
-        assert designs is not None
-        trials.starts = trials.judge(designs)
+        trials.starts = trials.judge(offered(trials.space, trials.task, bits, OFFERED))  # type: ignore[arg-type]  # by identity
         return trials.scores.genotypes[trials.objective.order(trials.scores)]
 
     def promise(self, trials: Trials) -> float:

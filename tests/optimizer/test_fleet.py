@@ -130,3 +130,11 @@ def test_spaces_compete_and_measurements_count() -> None:
     (adapted,) = optimize_fleet([replace(problem, adaptation=found)]).members
     assert isinstance(adapted, FleetMember)
     assert adapted.predictions.latency_ms.median[0] > 3 * plain.predictions.latency_ms.median[0]
+
+
+def test_spaces_named_without_a_library_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = ask("raspberry-pi-4", "resnet", "vgg", model_kb=300)
+    monkeypatch.setattr(fleet_module, "library", lambda space, task: None if space.name == "resnet" else space)
+    (member,) = optimize_fleet([problem]).members
+    assert isinstance(member, FleetMember)
+    assert member.space.name == "vgg"

@@ -1,0 +1,102 @@
+"""Offers: what the devices of a fleet judge - the libraries of their spaces, adapted to their precisions.
+
+Designs adapted to different precisions are mostly the same: all that a fleet needs are expanded once for each space,
+and each set of precisions takes its own from them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from design.encoding import EncodedDesigns, IntArray
+from design.space import Space
+from design.task import Task
+from optimizer.library import SupportedBits, adapted
+from predictors.predict import own_figures, together
+
+Key = tuple[tuple[Space, ...], SupportedBits]
+"""Spaces that fit a device, and its precisions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offers:
+    """What all devices with the same spaces and precisions judge.
+
+    Attributes:
+        designs: Of all spaces, N.
+        parts: Of each space, in the same order.
+        names: N, what tells designs apart: space and genotype.
+    """
+
+    designs: EncodedDesigns
+    parts: tuple[tuple[Space, EncodedDesigns], ...]
+    names: tuple[tuple[str, bytes], ...]
+
+    def of(self, index: int) -> tuple[Space, IntArray]:
+        """Space and genotype of one of them."""
+        for space, part in self.parts:
+            if index < len(part):
+                return space, _genotypes(part)[index]
+            index -= len(part)
+        raise IndexError(index)
+
+
+class Shelf:
+    """Offers, kept for further fleets.
+
+    Args:
+        most: How many are kept; the least recently used go first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[Key, Task, int], Offers] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, keys: Iterable[Key], task: Task, count: int) -> dict[Key, Offers]:
+        """Offers for each key: the first `count` designs of each library."""
+        wanted = list(dict.fromkeys(keys))
+        with self._lock:
+            found = {key: own for key in wanted if (own := self._kept.get((key, task, count))) is not None}
+        found |= made([key for key in wanted if key not in found], task, count)
+        with self._lock:
+            for key, own in found.items():
+                self._kept[key, task, count] = own
+                self._kept.move_to_end((key, task, count))
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return found
+
+
+def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:
+    """Offers for each key, all expanded together."""
+    parts: dict[tuple[Space, SupportedBits], EncodedDesigns] = {}
+    for space in dict.fromkeys(space for spaces, _ in keys for space in spaces):
+        precisions = list(dict.fromkeys(bits for spaces, bits in keys if space in spaces))
+        own = [adapted(space, task, bits, count) for bits in precisions]
+        distinct, number = np.unique(np.concatenate(own), axis=0, return_inverse=True)
+        designs = space.rows(task, distinct)
+        own_figures(designs, task)  # the same on every device
+        ends = np.cumsum([0, *(len(one) for one in own)])
+        for bits, first, end in zip(precisions, ends[:-1], ends[1:], strict=True):
+            parts[space, bits] = designs.take(number.reshape(-1)[first:end]).compact()
+    return {(spaces, bits): _joined([(space, parts[space, bits]) for space in spaces], task) for spaces, bits in keys}
+
+
+def _joined(parts: list[tuple[Space, EncodedDesigns]], task: Task) -> Offers:
+    return Offers(
+        designs=together([own for _, own in parts], task),
+        parts=tuple(parts),
+        names=tuple((space.name, values.tobytes()) for space, own in parts for values in _genotypes(own)),
+    )
+
+
+def _genotypes(designs: EncodedDesigns) -> IntArray:
+    """N x G; the designs must be of one space."""
+    assert designs.genotypes is not None
+    return designs.genotypes
