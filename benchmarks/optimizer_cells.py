@@ -66,7 +66,7 @@ RISK = 0.1
 GENETIC = (50, 50)
 COMPARED_DRAWS = 2
 LEAST_ACCURACY = 10.0
-SEARCHERS = ("amortised", "exact", "genetic")
+SEARCHERS = ("proposed", "exact", "genetic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,13 +189,13 @@ def _measure(truth: Truth, space: CondensedSpace, count: int, seeds: int) -> dic
                 for searcher in searchers:
                     one = _answer(truth, profile, adaptation, limit, searcher, latency)
                     rows.append({"device": device, "searcher": searcher, "draw": seed} | one)
-                    if at is not None and searcher == "amortised" and seed == 0:
+                    if at is not None and searcher == "proposed" and seed == 0:
                         was, reached = PUBLISHED[device][at]
                         note = {"device": device, "limit_ms": limit, "published_ms": was, "published_percent": reached}
                         published.append(note | {key: one[key] for key in ("latency_ms", "percent", "kept")})
             if seed < COMPARED_DRAWS:
                 ratios.append(_front(truth, profile, adaptation, latency))
-    own = [row for row in rows if row["searcher"] == "amortised"]
+    own = [row for row in rows if row["searcher"] == "proposed"]
     found = _summary(own) | {
         "by_device": {name: _summary([row for row in own if row["device"] == name]) for name in PROTOCOL.targets},
         "satisfied_by_device": {
@@ -249,7 +249,7 @@ def _answer(
 ) -> dict[str, Any]:
     trials = _trials(truth, profile, adaptation, limit, Preferences())
     begun = process_time()
-    if searcher == "amortised":
+    if searcher == "proposed":
         proposed([trials])
     elif searcher == "exact":
         ExactSearch().propose(trials, 0)

@@ -9,10 +9,11 @@ from optimizer.neural import NeuralSearch
 
 WHY: dict[str, str] = {
     ExactSearch.approach: "the space has few enough networks for all of them to be predicted on this device",
-    LibrarySearch.approach: "devices of a kind rank designs alike: what was best on proxies was judged by the "
-    "predictors of this device, and the best was polished",
-    NeuralSearch.approach: "networks were asked for, or no library was made for this space and task",
-    GeneticSearch.approach: "a search was asked for, or what was proposed without one breaks a limit",
+    LibrarySearch.approach: "designs found on proxy devices were judged by the predictors of this one, and the best "
+    "was polished",
+    NeuralSearch.approach: "networks proposed designs, the predictors of this device judged them, and the best were "
+    "polished",
+    GeneticSearch.approach: "a search was asked for, or nothing that is proposed without one keeps the limits",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -92,13 +91,3 @@ def utility(figures: Tensor, ask: Ask) -> Tensor:
     error = torch.sigmoid(-odds).clamp(min=LEAST_ERROR)
     costs = figures[:, [Figure.LATENCY_MS, Figure.ENERGY_MJ, Figure.MODEL_BYTES]]
     return -ask.weights[:, 0] * torch.log(error) - EXPONENT * (ask.weights[:, 1:] * costs).sum(dim=1)
-
-
-def joined(asks: Sequence[Ask]) -> Ask:
-    """Several requests as one batch, in order."""
-    return Ask(
-        torch.cat([one.limits for one in asks]),
-        torch.cat([one.present for one in asks]),
-        torch.cat([one.weights for one in asks]),
-        torch.cat([one.caution for one in asks]),
-    )

@@ -1,7 +1,8 @@
 """Make the shipped libraries: python -m optimizer.fit_library [--only SPACE].
 
 For every space and every signature of its genes among the built-in tasks: search one proxy of each kind of device and
-set of precisions under many limits, and keep of all designs that no other beats those that lie farthest apart.
+set of precisions under many limits, and keep, of the best and of what lies around them, designs that no other beats:
+those farthest apart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from design.constraints import Constraints
 from design.counts import bit_operations, macs
 from design.device import DeviceProfile
-from design.encoding import EncodedDesigns, FloatArray, IntArray
+from design.encoding import FloatArray, IntArray
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
@@ -51,7 +52,8 @@ _CARD = """# Model card: library of designs, space `{space}`, genes {signature}
 
 Made by `bespoke fit libraries` for the tasks {tasks}: one proxy of each kind and set of precisions of the
 catalogue, without the families of {held_out}.
-Kept of {found} designs: those that no other beats in accuracy, size, work in bits and multiply-adds, farthest apart.
+Kept of {found} designs: those that no other beats in accuracy on these tasks, size, work in bits and
+multiply-adds, farthest apart.
 """
 
 
@@ -99,17 +101,27 @@ def of_request(trials: Trials) -> IntArray:
     return np.concatenate([trials.best().genotypes, near])
 
 
-def own_costs(designs: EncodedDesigns, task: Task) -> FloatArray:
-    """What designs are on any device, logarithms, all minimised, N x 4: error, size, work in bits, multiply-adds."""
-    own = own_figures(designs, task)
-    work = [1 - own.accuracy.median, own.model_bytes, bit_operations(designs), macs(designs)]
-    return np.log(np.maximum(np.column_stack(work), 1e-9))
+def own_costs(space: Space, genotypes: IntArray, tasks: Sequence[Task]) -> FloatArray:
+    """What designs are on any device, logarithms, all minimised, N x (tasks + 3).
+
+    Error on each task, size, work in bits and multiply-adds, the last three for pictures of the first task.
+    """
+    sets = [space.rows(task, space.canonical(task, genotypes)) for task in tasks]
+    errors = [1 - own_figures(one, task).accuracy.median for one, task in zip(sets, tasks, strict=True)]
+    work = [own_figures(sets[0], tasks[0]).model_bytes, bit_operations(sets[0]), macs(sets[0])]
+    return np.log(np.maximum(np.column_stack(errors + work), 1e-9))
 
 
-def farthest_first(points: FloatArray, count: int) -> IntArray:
-    """Indices of at most `count` of N x K points, each the farthest from all before it."""
+def farthest_first(points: FloatArray, count: int, weights: FloatArray) -> IntArray:
+    """Indices of at most `count` of N x K points, each the farthest from all before it; the first has the least sum.
+
+    Args:
+        points: N x K; distances are in shares of the range of each column.
+        count: At most so many.
+        weights: K, of squared distances.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
-    scaled = (points - low) / np.where(high > low, high - low, 1.0)
+    scaled = (points - low) / np.where(high > low, high - low, 1.0) * np.sqrt(weights)
     taken = [int(points.sum(axis=1).argmin())]
     away = ((scaled - scaled[taken[0]]) ** 2).sum(axis=1)
     while len(taken) < min(count, len(points)):
@@ -130,9 +142,10 @@ def fit_library(space: Space, tasks: Sequence[str], out: Path, say: Callable[[st
                 asked += 1
             say(f"{task.name}, {number} of {len(devices)} devices: {len(found)} requests")
     distinct = np.unique(np.concatenate(found), axis=0)
-    costs = own_costs(space.rows(known[0], distinct), known[0])
+    costs = own_costs(space, distinct, known)
     kept = nondominated(costs)
-    chosen = kept[farthest_first(costs[kept], MOST)]
+    weights = np.array([*np.full(len(known), 1 / len(known)), 1.0, 1.0, 1.0])  # tasks count as one together
+    chosen = kept[farthest_first(costs[kept], MOST, weights)]
     path = library_file(space, known[0], out)
     facts = {"space": space.name, "tasks": ", ".join(tasks)}
     save_library(distinct[chosen], path, facts)

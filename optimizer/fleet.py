@@ -1,7 +1,7 @@
 """Fleet: designs for many devices in one pass, and the fewest designs that serve them all.
 
-Every device judges the same designs, the libraries of all spaces adapted to its precisions, in one prediction: what is
-best for it, what keeps whose limits and hence which groups can share one design all follow from that.
+Every device judges the libraries of all spaces, adapted to its precisions, in one prediction: what is best for it, what
+keeps whose limits and hence which groups can share one design all follow from that.
 """
 
 from __future__ import annotations
@@ -10,30 +10,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from design.encoding import FloatArray, IntArray
-from design.errors import BespokeError
+from design.encoding import IntArray
+from design.errors import BespokeError, TaskTooSmall
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.cover import fewest
+from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.library import library
 from optimizer.objective import Objective, Scores
-from optimizer.offers import Key, Offers, Shelf
+from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
+from predictors.accuracy import accuracy_predictor
 from predictors.descriptor import Descriptor, describe
 from predictors.predict import Predictions, predict
 
 MOST_DEVICES = 1_000
 OFFERED = 200
 """Designs of each library that every device judges."""
-SHELF = Shelf(most=256)
-SHARED = 300
-"""Designs that serve most devices: candidates to be shared, beside what is best for each."""
-MOST_LOST = 0.02
-"""Accuracy that a device gives up at most for a design shared with others."""
+TOGETHER = 32
+"""Sets of precisions whose designs are held at once."""
+SHELF = Shelf(most=32)
 
 
 class UnlikeProblems(BespokeError):
@@ -65,22 +63,6 @@ class FleetMember:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FleetGroup:
-    """Devices that one design serves: within all their limits, and no more than MOST_LOST less accurate than their own.
-
-    Attributes:
-        members: Positions of the devices.
-        accuracy_lost: Mean over the members of the accuracy of their own design less that of the shared one.
-    """
-
-    space: Space
-    genotype: IntArray
-    members: tuple[int, ...]
-    accuracy: float
-    accuracy_lost: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """Answers for a fleet.
 
@@ -92,18 +74,6 @@ class Fleet:
     task: Task
     members: tuple[FleetMember | BespokeError, ...]
     groups: tuple[FleetGroup, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """What one device thinks of the N designs offered to it."""
-
-    number: int
-    offers: Offers
-    keeps: NDArray[np.bool_]
-    utility: FloatArray
-    accuracy: FloatArray
-    best: int
 
 
 def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
@@ -126,15 +96,22 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
             keys[number] = tuple(space for space, _ in usable), tuple(devices[number].supported_bits)
         except BespokeError as error:
             members[number] = error
-    offers = SHELF.of(keys.values(), first.task, OFFERED)
-    judged: list[_Judged] = []
-    for number, key in keys.items():
-        members[number], own = _judge(number, problems[number], devices[number], offers[key])
-        judged.append(own)
+    judged: list[Judged] = []
+    names: dict[Name, int] = {}
+    distinct = list(dict.fromkeys(keys.values()))
+    for begun in range(0, len(distinct), TOGETHER):
+        offers = SHELF.of(distinct[begun : begun + TOGETHER], first.task, OFFERED)
+        rows = {
+            key: np.array([names.setdefault(name, len(names)) for name in own.names]) for key, own in offers.items()
+        }
+        for number, key in keys.items():
+            if key in offers:
+                members[number], own = _judge(problems[number], devices[number], offers[key])
+                judged.append(replace(own, number=number, rows=rows[key]))
     return Fleet(
         task=first.task,
         members=tuple(members[number] for number in range(len(problems))),
-        groups=_groups(judged),
+        groups=groups(judged, list(names)),
     )
 
 
@@ -153,7 +130,7 @@ def _spaces(problem: Problem) -> dict[str, Space]:
     for name in problem.spaces or SPACES:
         try:
             known = library(SPACES[name], problem.task)  # type: ignore[arg-type]  # by identity
-        except BespokeError:
+        except TaskTooSmall:
             if problem.spaces:
                 raise
             continue
@@ -168,7 +145,7 @@ def _spaces(problem: Problem) -> dict[str, Space]:
     return found
 
 
-def _judge(number: int, problem: Problem, device: Descriptor, own: Offers) -> tuple[FleetMember, _Judged]:
+def _judge(problem: Problem, device: Descriptor, own: Offers) -> tuple[FleetMember, Judged]:
     """What is best for a device, and what it thinks of all designs."""
     objective = Objective.of(problem, device)
     parts = _predicted(own, device, problem)
@@ -182,20 +159,22 @@ def _judge(number: int, problem: Problem, device: Descriptor, own: Offers) -> tu
     )
     violation, utility = objective.violation(scores), objective.utility(scores)
     best = int(np.lexsort((-utility, violation))[0])
-    space, genotype = own.of(best)
+    space, design = own.of(best)
+    genotype = genotypes_of(design)[0]
     part = int(np.searchsorted(begun, best, side="right")) - 1
+    basis = accuracy_predictor().basis(design, problem.task)
     member = FleetMember(
         space=space,
         genotype=genotype,
         objective=objective,
         scores=replace(scores.take(np.array([best])), genotypes=genotype[None]),
-        predictions=parts[part].take(np.array([best - begun[part]])),
+        predictions=replace(parts[part].take(np.array([best - begun[part]])), accuracy_basis=basis),
         feasible=bool(violation[best] == 0),
         evaluations=len(scores),
     )
-    judged = _Judged(
-        number=number,
-        offers=own,
+    judged = Judged(
+        number=-1,
+        rows=np.empty(0, dtype=np.int64),
         keeps=np.asarray(violation == 0),
         utility=utility,
         accuracy=scores.accuracy,
@@ -210,47 +189,3 @@ def _predicted(own: Offers, device: Descriptor, problem: Problem) -> list[Predic
     if adaptation is None:
         return [predict(own.designs, device, problem.task, energy_model=model)]
     return [predict(part, device, problem.task, energy_model=model, adaptation=adaptation) for _, part in own.parts]
-
-
-def _groups(judged: Sequence[_Judged]) -> tuple[FleetGroup, ...]:
-    """Cover the devices that can be served by few of the designs judged."""
-    place: dict[tuple[str, bytes], int] = {}
-    numbers: dict[int, IntArray] = {}
-    for one in judged:
-        if id(one.offers) not in numbers:
-            known = [place.setdefault(name, len(place)) for name in one.offers.names]
-            numbers[id(one.offers)] = np.array(known, dtype=np.int64)
-    able = [one for one in judged if one.keeps[one.best]]
-    if not able:
-        return ()
-    serves = np.zeros((len(place), len(able)), dtype=np.bool_)
-    for column, one in enumerate(able):
-        near = one.accuracy >= one.accuracy[one.best] - MOST_LOST
-        serves[numbers[id(one.offers)], column] = one.keeps & near
-    own = [int(numbers[id(one.offers)][one.best]) for one in able]
-    most = np.argsort(-serves.sum(axis=1), kind="stable")[:SHARED]
-    used = np.union1d(most, own)
-    row = np.full(len(place), -1, dtype=np.int64)
-    row[used] = np.arange(len(used))
-    worth, accuracy = np.full((len(used), len(able)), -np.inf), np.zeros((len(used), len(able)))
-    for column, one in enumerate(able):
-        rows = row[numbers[id(one.offers)]]
-        kept = rows >= 0
-        worth[rows[kept], column], accuracy[rows[kept], column] = one.utility[kept], one.accuracy[kept]
-    found = fewest(serves[used], worth)
-    names = list(place)
-    groups = []
-    for number in np.unique(found).tolist():
-        mine = np.flatnonzero(found == number)
-        name, genotype = names[int(used[number])]
-        alone = np.array([able[at].accuracy[able[at].best] for at in mine.tolist()])
-        groups.append(
-            FleetGroup(
-                space=SPACES[name],
-                genotype=np.frombuffer(genotype, dtype=np.int64).copy(),
-                members=tuple(able[at].number for at in mine.tolist()),
-                accuracy=float(accuracy[number, mine[0]]),
-                accuracy_lost=float((alone - accuracy[number, mine]).mean()),
-            )
-        )
-    return tuple(sorted(groups, key=lambda group: -len(group.members)))

@@ -40,7 +40,6 @@ class GeneCode:
         self.places: IntArray = self.offsets[:, None] + np.where(self.has, step, 0)
         self.gene_of: IntArray = np.repeat(np.arange(len(self.sizes)), self.sizes)
         self._network = np.array([gene.kind is GeneKind.ARCHITECTURE for gene in self.genes])
-        self._allowed: dict[tuple[tuple[int, ...], ...], Hot] = {}
         self._other = np.minimum(self.sizes - 1, 1)
 
     def active(self, genotypes: IntArray) -> NDArray[np.bool_]:
@@ -61,14 +60,8 @@ class GeneCode:
 
     def allowed(self, mask: Mask) -> Hot:
         """1 for each choice that a device can run, W."""
-        known = self._allowed.get(mask.choices)
-        if known is None:
-            known = self._allowed.setdefault(mask.choices, self._of_choices(mask.choices))
-        return known
-
-    def _of_choices(self, allowed: tuple[tuple[int, ...], ...]) -> Hot:
         found = np.zeros(self.width, dtype=np.float32)
-        for offset, choices in zip(self.offsets.tolist(), allowed, strict=True):
+        for offset, choices in zip(self.offsets.tolist(), mask.choices, strict=True):
             found[offset + np.array(choices)] = 1
         return found
 

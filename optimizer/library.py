@@ -24,8 +24,8 @@ from predictors.storage import InvalidWeights, Weights, load_weights, save_weigh
 
 KIND = "design_library"
 VERSION = "1"
-CACHED = 256
-"""Sets of precisions for which a library stays expanded."""
+CACHED = 64
+"""Libraries that stay expanded, each for a space, a task and a set of precisions; a few megabytes each."""
 SupportedBits = tuple[tuple[Bits, Bits], ...]
 
 
@@ -42,7 +42,7 @@ def save_library(genotypes: IntArray, path: Path, facts: dict[str, str]) -> None
 
 @lru_cache(maxsize=64)
 def library(space: Space, task: Task) -> IntArray | None:
-    """Genotypes of the shipped library, N x G, canonical, best known first; None where none was made.
+    """Genotypes of the shipped library, N x G, canonical, farthest apart first; None where none was made.
 
     Raises:
         InvalidWeights: The file is damaged, or of other genes.

@@ -6,12 +6,15 @@ every single change of it, and the sets of changes that together promise most, o
 
 from __future__ import annotations
 
-from design.encoding import IntArray
+import numpy as np
+
+from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
 from optimizer.exchange import PRICES
 from optimizer.library import library, offered
 from optimizer.polish import polish
+from optimizer.repair import mask_in
 from optimizer.trials import Trials
 
 OFFERED = 800
@@ -27,8 +30,7 @@ class LibrarySearch:
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the designs judged, best first; the seed has no effect."""
         del seed
-        bits = tuple(trials.device.supported_bits)
-        trials.starts = trials.judge(offered(trials.space, trials.task, bits, OFFERED))  # type: ignore[arg-type]  # by identity
+        trials.starts = trials.judge(_designs(trials))
         return trials.scores.genotypes[trials.objective.order(trials.scores)]
 
     def promise(self, trials: Trials) -> float:
@@ -42,6 +44,17 @@ class LibrarySearch:
 
     def around(self, trials: Trials) -> None:
         """Nothing: the library spans what can be traded."""
+
+
+def _designs(trials: Trials) -> EncodedDesigns:
+    """Those of the library, within the mask of the trials."""
+    space, task, bits = trials.space, trials.task, tuple(trials.device.supported_bits)
+    own = mask_in(space, task, bits)  # type: ignore[arg-type]  # by identity
+    if own is not None and own.choices == trials.mask.choices:
+        return offered(space, task, bits, OFFERED)  # type: ignore[arg-type]  # by identity
+    known = library(space, task)  # type: ignore[arg-type]  # by identity
+    assert known is not None
+    return space.rows(task, np.unique(trials.allowed(known[:OFFERED]), axis=0))
 
 
 def has_library(space: Space, task: Task) -> bool:

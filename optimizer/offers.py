@@ -21,6 +21,8 @@ from predictors.predict import own_figures, together
 
 Key = tuple[tuple[Space, ...], SupportedBits]
 """Spaces that fit a device, and its precisions."""
+Name = tuple[str, bytes]
+"""What tells designs apart: space and genotype, a byte a gene."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +32,18 @@ class Offers:
     Attributes:
         designs: Of all spaces, N.
         parts: Of each space, in the same order.
-        names: N, what tells designs apart: space and genotype.
+        names: N.
     """
 
     designs: EncodedDesigns
     parts: tuple[tuple[Space, EncodedDesigns], ...]
-    names: tuple[tuple[str, bytes], ...]
+    names: tuple[Name, ...]
 
-    def of(self, index: int) -> tuple[Space, IntArray]:
-        """Space and genotype of one of them."""
+    def of(self, index: int) -> tuple[Space, EncodedDesigns]:
+        """Space and design (N = 1) of one of them."""
         for space, part in self.parts:
             if index < len(part):
-                return space, _genotypes(part)[index]
+                return space, part.take(np.array([index]))
             index -= len(part)
         raise IndexError(index)
 
@@ -89,14 +91,18 @@ def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:
 
 
 def _joined(parts: list[tuple[Space, EncodedDesigns]], task: Task) -> Offers:
-    return Offers(
-        designs=together([own for _, own in parts], task),
-        parts=tuple(parts),
-        names=tuple((space.name, values.tobytes()) for space, own in parts for values in _genotypes(own)),
-    )
+    names: list[Name] = []
+    for space, own in parts:
+        names += [(space.name, values.tobytes()) for values in genotypes_of(own).astype(np.uint8)]
+    return Offers(designs=together([own for _, own in parts], task), parts=tuple(parts), names=tuple(names))
 
 
-def _genotypes(designs: EncodedDesigns) -> IntArray:
+def numbered(names: Iterable[Name], known: dict[Name, int]) -> IntArray:
+    """Numbers of names, N; new ones are added to those known."""
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
+
+
+def genotypes_of(designs: EncodedDesigns) -> IntArray:
     """N x G; the designs must be of one space."""
     assert designs.genotypes is not None
     return designs.genotypes

@@ -12,6 +12,7 @@ from design.spaces.registry import SPACES
 from optimizer.answer import front_points, violations
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
+from optimizer.neural import NeuralSearch
 from optimizer.objective import LIMITS, Objective
 from optimizer.problem import Answer, Problem
 from optimizer.proposals import proposed
@@ -47,7 +48,7 @@ def optimize(problem: Problem) -> Answer:
         ]
 
     networks = problem.method == "network"
-    version, searches, rivals = NEURAL_VERSION if networks else LIBRARY_VERSION, begun(), list[Trials]()
+    version, searches, rivals = LIBRARY_VERSION, begun(), list[Trials]()
     asked = problem.method != "search"
     kept = asked and proposed(searches, with_front=problem.method != "both", networks=networks)
     if problem.method == "both" or not kept:
@@ -62,6 +63,8 @@ def optimize(problem: Problem) -> Answer:
         tightest = {name: tightest_value(searches, name) for name in objective.limits}
     searches += rivals
     winner = best_first(searches)[0]
+    if version == LIBRARY_VERSION and winner.approach == NeuralSearch.approach:
+        version = NEURAL_VERSION
     best = winner.best()
     design = winner.space.decode(problem.task, best.genotypes[0])
     return Answer(

@@ -12,7 +12,8 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import Task, find_task
-from optimizer.fleet import Fleet, FleetGroup, FleetMember, optimize_fleet
+from optimizer.fleet import Fleet, FleetMember, optimize_fleet
+from optimizer.fleet_groups import FleetGroup
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import LIMITS
 from optimizer.optimize import LIBRARY_VERSION

@@ -13,7 +13,8 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
-from optimizer.fleet import MOST_LOST, FleetMember, NoLibrary, UnlikeProblems, optimize_fleet
+from optimizer.fleet import FleetMember, NoLibrary, UnlikeProblems, optimize_fleet
+from optimizer.fleet_groups import MOST_LOST
 from optimizer.objective import Objective, Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
@@ -38,13 +39,19 @@ def own_scores(
     return Scores.of(genotype[None], predict(designs, device, problem.task), problem.constraints.risk)
 
 
-def test_members_are_scored_by_their_own_predictors() -> None:
-    problems = fleet(latency_ms=1, model_kb=30)
+@pytest.mark.parametrize("spaces", [("vgg",), ("resnet", "vgg", "nasbench201"), ("nasbench201", "mobilenet")])
+def test_members_are_scored_by_their_own_predictors(spaces: tuple[str, ...]) -> None:
+    limits = Constraints(latency_ms=4, model_kb=300)
+    problems = [replace(one, spaces=spaces, task=find_task("cifar10"), constraints=limits) for one in fleet()]
     for problem, member in zip(problems, optimize_fleet(problems).members, strict=True):
         if isinstance(member, BespokeError):
             continue
         again = own_scores(problem, member, member.genotype)
-        assert again.at_risk == pytest.approx(member.scores.at_risk, rel=1e-12)
+        assert again.at_risk == pytest.approx(member.scores.at_risk, rel=1e-6)
+        designs = member.space.rows(problem.task, member.genotype[None])
+        alone = predict(designs, describe(problem.device), problem.task)
+        assert member.predictions.accuracy_basis == alone.accuracy_basis
+        assert member.predictions.accuracy.median == pytest.approx(alone.accuracy.median, rel=1e-6)
         objective = Objective.of(problem, describe(problem.device))
         assert member.feasible == objective.feasible(again)
 

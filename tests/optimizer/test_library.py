@@ -57,8 +57,7 @@ def test_every_built_in_task_has_one_of_distinct_canonical_designs(space: str, t
 
 @pytest.mark.parametrize("space", SPACES)
 def test_the_first_hundred_span_what_all_do(space: str) -> None:
-    every = SPACES[space].rows(CIFAR, known(space))
-    costs = own_costs(every, CIFAR)
+    costs = own_costs(SPACES[space], known(space), [CIFAR])
     reach = np.ptp(costs, axis=0)
     assert (np.ptp(costs[:100], axis=0) >= 0.6 * reach).all()
 
@@ -106,8 +105,9 @@ def test_no_proxy_is_of_a_family_kept_for_tests() -> None:
 
 def test_each_is_the_farthest_from_those_before_it() -> None:
     points = np.array([[0.0, 0], [1, 0], [0, 1], [0.1, 0.1], [1, 1]])
-    assert farthest_first(points, 9).tolist() == [0, 4, 1, 2, 3]
-    assert farthest_first(points, 2).tolist() == [0, 4]
+    assert farthest_first(points, 9, np.ones(2)).tolist() == [0, 4, 1, 2, 3]
+    assert farthest_first(points, 2, np.ones(2)).tolist() == [0, 4]
+    assert farthest_first(points, 3, np.array([1.0, 0.0])).tolist() == [0, 1, 3], "the second column counts for nothing"
 
 
 def test_made_again_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

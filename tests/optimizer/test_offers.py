@@ -12,7 +12,7 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer import offers as module
 from optimizer.library import offered
-from optimizer.offers import Key, Shelf, made
+from optimizer.offers import Key, Shelf, genotypes_of, made
 from predictors.descriptor import describe
 from predictors.predict import predict
 
@@ -44,8 +44,8 @@ def test_made_together_they_are_those_made_alone() -> None:
             first += len(part)
         assert first == len(offers.designs) == len(offers.names)
         for index in (0, first - 1):
-            space, genotype = offers.of(index)
-            assert offers.names[index] == (space.name, genotype.tobytes())
+            space, design = offers.of(index)
+            assert offers.names[index] == (space.name, genotypes_of(design).astype(np.uint8).tobytes())
         with pytest.raises(IndexError):
             offers.of(first)
 
