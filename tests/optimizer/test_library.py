@@ -59,7 +59,7 @@ def test_every_built_in_task_has_one_of_distinct_canonical_designs(space: str, t
 def test_the_first_hundred_span_what_all_do(space: str) -> None:
     costs = own_costs(SPACES[space], known(space), [CIFAR])
     reach = np.ptp(costs, axis=0)
-    assert (np.ptp(costs[:100], axis=0) >= 0.6 * reach).all()
+    assert (np.ptp(costs[:100], axis=0) >= 0.5 * reach).all()
 
 
 def test_designs_are_adapted_to_the_precisions_of_a_device() -> None:
