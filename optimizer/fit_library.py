@@ -1,4 +1,4 @@
-"""Make the shipped libraries: python -m optimizer.fit_library [--only SPACE].
+"""Make the shipped libraries (`bespoke fit libraries`).
 
 For every space and every signature of its genes among the built-in tasks: search one proxy of each kind of device and
 set of precisions under many limits, and keep, of the best and of what lies around them, designs that no other beats:
@@ -7,11 +7,7 @@ those farthest apart.
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -26,9 +22,8 @@ from design.encoding import FloatArray, IntArray
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.fit_optimizer import groups, spread_out
+from optimizer.fit_optimizer import each_group, spread_out, tell
 from optimizer.library import library_file, save_library
-from optimizer.neural_weights import WEIGHTS
 from optimizer.objective import LIMITS, Objective
 from optimizer.pareto import front, nondominated
 from optimizer.problem import Problem
@@ -174,32 +169,9 @@ def fit_libraries(out: Path, progress: Callable[[str], None], *, only: str | Non
         only: Name of one space.
         processes: How many at a time, one thread each.
     """
-    chosen = [group for group in groups() if only in (None, group[0])]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = [pool.submit(_fit_group, name, tasks, out) for name, tasks in chosen]
-        for number, future in enumerate(as_completed(futures), start=1):
-            progress(f"{number} of {len(futures)}: {future.result()}")
+    each_group(partial(_fit_group, out=out), progress, only=only, processes=processes)
 
 
 def _fit_group(name: str, tasks: Sequence[str], out: Path) -> str:
     torch.set_num_threads(1)
-    return fit_library(SPACES[name], tasks, out, partial(_tell, name))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Make the libraries of designs.")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, metavar="DIR", help="where libraries and cards go")
-    parser.add_argument("--only", choices=sorted(SPACES), help="one space alone")
-    parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args(arguments)
-    fit_libraries(asked.out, partial(_tell, "libraries"), only=asked.only, processes=asked.processes)
-
-
-def _tell(who: str, text: str) -> None:
-    sys.stderr.write(f"{who}: {text}\n")
-
-
-if __name__ == "__main__":
-    main()
+    return fit_library(SPACES[name], tasks, out, partial(tell, name))

@@ -96,7 +96,7 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
     """Fit one space for tasks of one signature and write weights and card; what to tell people."""
     torch.set_num_threads(1)
     started, space = perf_counter(), SPACES[space_name]
-    say = partial(_tell, f"{space_name} ({', '.join(tasks)})")
+    say = partial(tell, f"{space_name} ({', '.join(tasks)})")
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     codes = [gene_code(space, task) for task in spread_out(tasks)]  # type: ignore[arg-type]  # by identity
@@ -152,10 +152,24 @@ def fit_optimizer(out: Path, progress: Callable[[str], None], *, only: str | Non
         only: Name of one space.
         processes: How many at a time, one thread each.
     """
+    each_group(partial(fit_group, options=FitOptions(), out=out), progress, only=only, processes=processes)
+
+
+def each_group(
+    work: Callable[[str, Sequence[str]], str], progress: Callable[[str], None], *, only: str | None, processes: int
+) -> None:
+    """Do the same for every space and tasks of one signature, several at a time; what takes longest is begun first.
+
+    Args:
+        work: Given space and tasks, in a process of its own; what to tell people.
+        progress: Told what is done.
+        only: Name of one space.
+        processes: How many at a time.
+    """
     chosen = sorted((group for group in groups() if only in (None, group[0])), key=_width, reverse=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = [pool.submit(fit_group, name, tasks, FitOptions(), out) for name, tasks in chosen]
+        futures = [pool.submit(work, name, tasks) for name, tasks in chosen]
         for number, future in enumerate(as_completed(futures), start=1):
             progress(f"{number} of {len(futures)}: {future.result()}")
 
@@ -167,10 +181,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=sorted(SPACES), help="one space alone")
     parser.add_argument("--processes", type=int, default=2)
     found = parser.parse_args(arguments)
-    fit_optimizer(found.out, partial(_tell, "optimizer"), only=found.only, processes=found.processes)
+    fit_optimizer(found.out, partial(tell, "optimizer"), only=found.only, processes=found.processes)
 
 
-def _tell(who: str, text: str) -> None:
+def tell(who: str, text: str) -> None:
+    """A line of progress."""
     sys.stderr.write(f"{who}: {text}\n")
 
 

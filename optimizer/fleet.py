@@ -19,7 +19,7 @@ from design.task import Task
 from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.library import library
 from optimizer.objective import Objective, Scores
-from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of
+from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of, numbered
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
 from predictors.accuracy import accuracy_predictor
@@ -101,17 +101,15 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     distinct = list(dict.fromkeys(keys.values()))
     for begun in range(0, len(distinct), TOGETHER):
         offers = SHELF.of(distinct[begun : begun + TOGETHER], first.task, OFFERED)
-        rows = {
-            key: np.array([names.setdefault(name, len(names)) for name in own.names]) for key, own in offers.items()
-        }
+        rows = {key: numbered(own.names, names) for key, own in offers.items()}
         for number, key in keys.items():
             if key in offers:
-                members[number], own = _judge(problems[number], devices[number], offers[key])
-                judged.append(replace(own, number=number, rows=rows[key]))
+                members[number], own = _judge(number, problems[number], devices[number], offers[key], rows[key])
+                judged.append(own)
     return Fleet(
         task=first.task,
         members=tuple(members[number] for number in range(len(problems))),
-        groups=groups(judged, list(names)),
+        groups=groups(sorted(judged, key=lambda one: one.number), list(names)),
     )
 
 
@@ -145,7 +143,9 @@ def _spaces(problem: Problem) -> dict[str, Space]:
     return found
 
 
-def _judge(problem: Problem, device: Descriptor, own: Offers) -> tuple[FleetMember, Judged]:
+def _judge(
+    number: int, problem: Problem, device: Descriptor, own: Offers, rows: IntArray
+) -> tuple[FleetMember, Judged]:
     """What is best for a device, and what it thinks of all designs."""
     objective = Objective.of(problem, device)
     parts = _predicted(own, device, problem)
@@ -173,8 +173,8 @@ def _judge(problem: Problem, device: Descriptor, own: Offers) -> tuple[FleetMemb
         evaluations=len(scores),
     )
     judged = Judged(
-        number=-1,
-        rows=np.empty(0, dtype=np.int64),
+        number=number,
+        rows=rows,
         keeps=np.asarray(violation == 0),
         utility=utility,
         accuracy=scores.accuracy,

@@ -72,7 +72,7 @@ class Shelf:
                 self._kept.move_to_end((key, task, count))
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return found
+        return {key: found[key] for key in wanted}  # in an order that does not depend on what was kept
 
 
 def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:

@@ -16,6 +16,7 @@ from optimizer import fleet as fleet_module
 from optimizer.fleet import FleetMember, NoLibrary, UnlikeProblems, optimize_fleet
 from optimizer.fleet_groups import MOST_LOST
 from optimizer.objective import Objective, Scores
+from optimizer.offers import Shelf
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.synthetic_profiles import synthetic_profiles
@@ -145,3 +146,19 @@ def test_spaces_named_without_a_library_are_left_out(monkeypatch: pytest.MonkeyP
     (member,) = optimize_fleet([problem]).members
     assert isinstance(member, FleetMember)
     assert member.space.name == "vgg"
+
+
+def test_sets_of_precisions_held_one_after_the_other_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = fleet(12, latency_ms=2, model_kb=60)
+    assert len({tuple(describe(one.device).supported_bits) for one in problems}) > 2
+    whole = optimize_fleet(problems)
+    monkeypatch.setattr(fleet_module, "TOGETHER", 1)
+    monkeypatch.setattr(fleet_module, "SHELF", Shelf(most=1))
+    found = optimize_fleet(problems)
+    assert [(one.members, one.genotype.tolist()) for one in found.groups] == [
+        (one.members, one.genotype.tolist()) for one in whole.groups
+    ]
+    for one, other in zip(found.members, whole.members, strict=True):
+        assert isinstance(one, FleetMember)
+        assert isinstance(other, FleetMember)
+        assert one.genotype.tolist() == other.genotype.tolist()

@@ -60,7 +60,8 @@ def test_few_are_kept_and_those_are_not_made_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "made", counted)
     shelf = Shelf(most=2)
     first = shelf.of(KEYS[:2], TASK, 20)
-    again = shelf.of([KEYS[1], KEYS[1], KEYS[2]], TASK, 20)
+    again = shelf.of([KEYS[2], KEYS[1], KEYS[1]], TASK, 20)
+    assert list(again) == [KEYS[2], KEYS[1]], "as asked for, whatever was kept"
     assert again[KEYS[1]] is first[KEYS[1]]
     shelf.of(KEYS[1:], TASK, 20)
     shelf.of(KEYS[:1], TASK, 20)
