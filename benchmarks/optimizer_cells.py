@@ -26,6 +26,7 @@ from design.spaces.nasbench201_cells import OPERATIONS
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.exact import ExactSearch
+from optimizer.families import family
 from optimizer.genetic import GeneticSearch
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.pareto import nondominated
@@ -100,6 +101,10 @@ class KnownTrials(Trials):
             space=trials.space, mask=trials.mask, device=trials.device, objective=trials.objective, problem=problem
         )
         self.truth = truth
+
+    def family(self, policy: tuple[int, ...]) -> EncodedDesigns:
+        """See Trials: all of them, since their accuracies are others here."""
+        return family(self.space, self.task, policy)  # type: ignore[arg-type]  # by identity
 
     def _scored(self, designs: EncodedDesigns, predictions: Predictions) -> Scores:
         super()._scored(designs, predictions)

@@ -54,7 +54,7 @@ class Column(IntEnum):
 
 COLUMNS = len(Column)
 Row = tuple[float, ...]
-COUNTED_FROM = 1_000_000
+COUNTED_FROM = 100_000
 """Row ids from which on designs are summed by how often each distinct layer occurs."""
 
 

@@ -197,6 +197,9 @@ class Objective:
         violation, utility = self.violation(scores), self.utility(scores)
         if count >= len(scores):
             return np.lexsort((-utility, violation))
+        if count == 1:
+            least_broken = np.flatnonzero(violation == violation.min())
+            return least_broken[[utility[least_broken].argmax()]]
         edge = np.partition(violation, count - 1)[count - 1]
         near = np.flatnonzero(violation <= edge)
         if len(near) > count:

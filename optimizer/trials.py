@@ -6,6 +6,7 @@ import numpy as np
 
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
+from optimizer.families import contenders, family
 from optimizer.family_predictions import FAMILIES
 from optimizer.objective import Objective, Scores
 from optimizer.problem import Problem
@@ -62,12 +63,22 @@ class Trials:
         )
         return self._scored(designs, predictions)
 
-    def judge_family(self, family: EncodedDesigns) -> Scores:
-        """The same of a whole family, whose predictions are remembered for further requests to the device."""
+    def family(self, policy: tuple[int, ...]) -> EncodedDesigns:
+        """The networks of the space under a policy (G choices) among which the best one is.
+
+        All of them where measurements tell networks apart that cost the same by their layers.
+        """
+        if self.adaptation is not None and self.adaptation.posteriors:
+            return family(self.space, self.task, policy)  # type: ignore[arg-type]  # by identity
+        return contenders(self.space, self.task, policy, self.risk)  # type: ignore[arg-type]  # by identity
+
+    def judge_family(self, policy: tuple[int, ...]) -> Scores:
+        """Scores of `family`, whose predictions are remembered for further requests to the device."""
+        designs = self.family(policy)
         predictions = FAMILIES.of(
-            family, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
+            designs, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
         )
-        return self._scored(family, predictions)
+        return self._scored(designs, predictions)
 
     def _scored(self, designs: EncodedDesigns, predictions: Predictions) -> Scores:
         assert designs.genotypes is not None

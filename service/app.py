@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import torch
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     configure_logs(context.settings.log_level)
+    torch.set_num_threads(1)  # predictions are small sums: waking further threads costs more than they do
     if context.settings.migrate:
         upgrade(context.database)
         if context.jobs is not None:

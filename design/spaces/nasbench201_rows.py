@@ -28,6 +28,9 @@ from design.spaces.nasbench201_cells import (
 from design.spaces.nasbench201_skeleton import CELLS_PER_STAGE, FILTERS, STAGES, head, reduction, stage_shapes, stem
 from design.task import Task
 
+PARTS = 3
+"""Last, inner and first cell of a stage."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
@@ -90,7 +93,7 @@ class TaskRows:
     def encode(self, choices: Choices) -> tuple[FloatArray, IntArray, FloatArray]:
         """Distinct rows (R x Column), row ids (N x L), peak bytes of activations (N)."""
         chain = _Chain(len(choices.cells))
-        cells = all_cells().take(choices.cells)
+        cells, thrice = (all_cells().take(np.tile(choices.cells, times)) for times in (1, PARTS))
         nothing = np.zeros_like(chain.bits)
         for stage in reversed(range(STAGES)):
             build: Callable[[tuple[int, ...]], _Fragment] = self._head
@@ -99,7 +102,7 @@ class TaskRows:
                 build = self._reduction(stage + 1)
                 bits = [choices.body[stage + 1], choices.shortcut, choices.residual[:, None]]
             behind = _Behind(stage + 1, [*bits, chain.bits[:, None]], build)
-            own, kept = self._cells(cells, stage, choices, self._fragments_of(behind, nothing)[1])
+            own, kept = self._cells((cells, thrice), stage, choices, self._fragments_of(behind, nothing)[1])
             chain.add(*self._fragments_of(behind, kept))
             for part in own:
                 chain.add(*part)
@@ -120,13 +123,22 @@ class TaskRows:
                 rows += [layer_row(layer, own, read, wrote, layer.out_channels, steps) for wrote in BITS]
             self._cell_ids[stage, number, first : first + len(rows)] = self._table.add(rows)
 
-    def _cells(self, cells: Cells, stage: int, choices: Choices, output_bits: IntArray) -> tuple[list[_Part], IntArray]:
+    def _cells(
+        self, known: tuple[Cells, Cells], stage: int, choices: Choices, output_bits: IntArray
+    ) -> tuple[list[_Part], IntArray]:
         """Last, inner and first cell of a stage, and the bits at which the stage's output is kept (N).
 
         A cell needs its input at bits that do not change when its output is needed at just these, so all cells but
         the last write alike. An output can be kept at more bits than are needed behind, where the cell itself reads
         it once more: the next cell then finds its input at these.
+
+        Args:
+            known: The cells, and the same PARTS times one behind the other.
+            stage: Counted from 0.
+            choices: Of the networks.
+            output_bits: At which the output is needed, N.
         """
+        cells, thrice = known
         elements = self._shapes[stage][0] * self._shapes[stage][1] * self._shapes[stage][2]
         weight, active = CODES[choices.body[stage][:, 0]], choices.body[stage][:, 1]
         last = cells.stored_bits(active, choices.residual, output_bits)
@@ -135,10 +147,11 @@ class TaskRows:
         inner = first.copy()
         inner[0] = np.maximum(needed, cells.of_output(first))
         last[0] = inner[0]
-        parts = []
-        for bits in (last, inner, first):
-            row_ids = self._cell_ids[stage][weight[:, None], cells.codes(bits, active, choices.residual)]
-            parts.append((row_ids, needed, cells.peak_bits(bits, active) * elements // 8))
+        bits, read = np.concatenate([last, inner, first], axis=1), np.tile(active, PARTS)
+        codes = thrice.codes(bits, read, np.tile(choices.residual, PARTS))
+        row_ids = self._cell_ids[stage][np.tile(weight, PARTS)[:, None], codes]
+        peaks = thrice.peak_bits(bits, read) * elements // 8
+        parts = [(ids, needed, own) for ids, own in zip(np.split(row_ids, PARTS), np.split(peaks, PARTS), strict=True)]
         return parts, cells.of_output(last)
 
     def _fragments_of(self, behind: _Behind, arriving_bits: IntArray) -> _Part:

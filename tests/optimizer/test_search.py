@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.exact import ExactSearch, family, suits
+from optimizer.exact import ExactSearch, suits
+from optimizer.families import family
 from optimizer.genetic import GeneticSearch
 from optimizer.objective import LIMITS, Scores
 from optimizer.repair import Mask
@@ -85,11 +86,10 @@ def test_exact_enumeration_is_for_small_spaces() -> None:
     assert fits == {"nasbench201": True, "vgg": False}
 
 
-def test_exact_enumeration_has_every_cell_under_every_uniform_policy() -> None:
+def test_exact_enumeration_has_the_best_cell_under_every_uniform_policy() -> None:
     trials = trials_of(ask("raspberry-pi-4", "nasbench201", latency_ms=20))
     proposals = ExactSearch().propose(trials, 0)
     policies = levels(trials.space.genes(trials.task), trials.mask.choices).policies
-    assert trials.evaluations == 15_625 * len(policies)
     assert len({tuple(values) for values in trials.scores.genotypes.tolist()}) == trials.evaluations
     assert (proposals[0] == trials.best().genotypes[0]).all()
     random = trials.mask.sample(200, np.random.default_rng(0))
