@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.hybrid_figure import draw
-from benchmarks.hybrid_recipe import FULL_PRECISION, QUANTIZED, Job
+from benchmarks.hybrid_recipe import RECIPE, Job
 from benchmarks.hybrid_runs import Places, Result, hardware, read_data, run, stored_results
 from benchmarks.hybrid_table import ENERGY_MODEL, table, tell
 from benchmarks.hybrid_throughput import throughput
@@ -118,7 +118,7 @@ def _measured(study: Study) -> dict[str, Any]:
     results: dict[str, Any] = {
         "benchmark": "hybrid",
         "quick": study.limit is not None,
-        "recipe": {"full_precision": FULL_PRECISION, "quantized": QUANTIZED},
+        "recipe": RECIPE,
         "energy_model": ENERGY_MODEL,
         "hardware": hardware(),
     }

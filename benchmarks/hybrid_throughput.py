@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.hybrid_recipe import FULL_PRECISION
+from benchmarks.hybrid_recipe import RECIPE
 from benchmarks.hybrid_variants import TASK, design_of
 from networks.build import build
 from networks.training.augmentation import usual_augmentation
@@ -42,7 +42,7 @@ def throughput(
         data, train=data.train.chosen(rows), validation=data.validation.chosen(torch.arange(VALIDATED)), test=None
     )
     design = design_of(network, variant)
-    options = FitOptions(epochs=1, augmentation=usual_augmentation(TASK), **FULL_PRECISION)
+    options = FitOptions(epochs=1, augmentation=usual_augmentation(TASK), **RECIPE)
     images = few.normalisation.apply(few.train.images).contiguous(memory_format=torch.channels_last)
     ours, theirs = [], []
     for _ in range(repeats + 1):

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.hybrid_recipe import FULL_PRECISION
+from benchmarks.hybrid_recipe import RECIPE
 from benchmarks.hybrid_recipe import Job as ParentJob
 from benchmarks.hybrid_variants import NETWORKS, TASK, design_of
 from networks.pruning.decision import Method, Shared
@@ -30,7 +30,7 @@ RATES = (0.01, 0.03, 0.1)
 """Peak learning rates to choose from, on the validation part (`CHOSEN_ON`)."""
 CHOSEN_ON = ("l1", 0.6)
 """Method and share whose validation accuracy chooses the rate for all: not that of the method on trial."""
-FINE_TUNING: dict[str, Any] = FULL_PRECISION | {"warmup_epochs": 0.1}
+FINE_TUNING: dict[str, Any] = RECIPE | {"warmup_epochs": 0.1}
 Given = Callable[[], Iterable[Tensor]]
 
 
