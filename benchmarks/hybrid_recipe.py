@@ -21,8 +21,8 @@ RECIPE: dict[str, Any] = {
     "weight_decay": 1e-4,
     "decayed": "weights",
 }
-"""The same for all variants, without a teacher, so that differences are the bits'. Chosen on the validation part for the
-full-precision network, with a seed of its own (docs/log.md)."""
+"""The same for all variants, without a teacher, so that differences are the bits'. Chosen for full precision, on the
+validation part, with a seed of its own (docs/log.md)."""
 SIGNIFICANCE_PICTURES = 1000
 """Of the validation part; never test pictures."""
 
