@@ -1,7 +1,8 @@
 """The optimizer: python -m benchmarks.optimizer --data DIR [--quick] [--seeds N] --json -.
 
 Designs for devices never seen against the truth (NAS-Bench-201), against long searches with the same predictors
-(hybrid-precision spaces), and for a fleet. One process, one thread.
+(hybrid-precision spaces), and for a fleet; networks fitted to answers beside those fitted without labels. One process,
+one thread.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from benchmarks.optimizer_cells import measure_cells
 from benchmarks.optimizer_fleet import DEVICES, measure_fleet
 from benchmarks.optimizer_hybrid import measure_hybrid
+from benchmarks.optimizer_supervised import SUPERVISED, measure_supervised
 from benchmarks.report import Arguments, main, say
 
 SEEDS = 12
@@ -29,7 +31,8 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     fleet = measure_fleet(DEVICES, seed=0)
     say("fleet: " + ", ".join(f"{key} {value:.3g}" for key, value in fleet.items() if value is not None))
     hybrid = measure_hybrid(QUICK_REQUESTS if arguments.quick else REQUESTS, seed=0)
-    return {"fleet": fleet, "hybrid": hybrid} | measure_cells(arguments.data, seeds)
+    supervised = {name: measure_supervised(name, quick=arguments.quick, seed=0) for name in SUPERVISED}
+    return {"fleet": fleet, "hybrid": hybrid, "supervised": supervised} | measure_cells(arguments.data, seeds)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ def measure_hybrid(requests: int, seed: int) -> dict[str, Any]:
     return found | _summary(rows)
 
 
-def _trials(problem: Problem) -> Trials:
+def trials_of(problem: Problem) -> Trials:
+    """Of the first space that a request names; nothing tried yet."""
     device = describe(problem.device)
     space, mask = usable_spaces(problem.spaces, SPACES, problem.task, device)[0]
     return Trials(space=space, mask=mask, device=device, objective=Objective.of(problem, device), problem=problem)
@@ -59,23 +60,23 @@ def _trials(problem: Problem) -> Trials:
 
 def compare(problem: Problem) -> Row:
     """One request: the proposed answer, that of the networks, and the best of a search of 10,000 predictions."""
-    proposed([_trials(problem)])  # tables of layers are expanded once a process, for whoever comes first
+    proposed([trials_of(problem)])  # tables of layers are expanded once a process, for whoever comes first
     begun = process_time()
-    own = _trials(problem)
+    own = trials_of(problem)
     proposed([own])
     seconds = process_time() - begun
     begun = process_time()
     optimize(problem)
     whole = process_time() - begun
     begun = process_time()
-    search = _trials(problem)
+    search = trials_of(problem)
     GeneticSearch(POPULATION, GENERATIONS).propose(search, 0)
     searched = process_time() - begun
     reached = first_as_good(search, own.objective.rank(own.best()))
     climb(search, search.best(), search.objective, LAST_STEPS)
-    networks = _trials(problem)
+    networks = trials_of(problem)
     proposed([networks], networks=True, exact=False)
-    random = _trials(problem)
+    random = trials_of(problem)
     RandomSearch(own.evaluations).propose(random, 0)
     best, found = search.best(), own.best()
     return {

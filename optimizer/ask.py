@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -49,6 +50,20 @@ class Ask:
         columns = (self.limits, self.present, self.weights, self.caution)
         limits, present, weights, caution = (one.repeat_interleave(count, dim=0) for one in columns)
         return Ask(limits, present, weights, caution)
+
+    def take(self, index: Tensor) -> Ask:
+        """Those at `index`."""
+        return Ask(self.limits[index], self.present[index], self.weights[index], self.caution[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ask]) -> Ask:
+        """All of them, in order."""
+        return cls(
+            torch.cat([part.limits for part in parts]),
+            torch.cat([part.present for part in parts]),
+            torch.cat([part.weights for part in parts]),
+            torch.cat([part.caution for part in parts]),
+        )
 
     def tightened(self, share: Tensor) -> Ask:
         """Every limit tighter by a share (B, in natural logarithms; of log odds half as much)."""

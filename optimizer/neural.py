@@ -7,6 +7,7 @@ polished. Nothing depends on the clock or on what was asked before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -66,15 +67,20 @@ class NeuralSearch:
 
     def answers(self, trials: Trials) -> IntArray:
         """What the generator answers, N x G: for each family and every tightening."""
-        asked = _Asked.of(trials)
+        asked = Asked.of(trials)
         families = wanted_families(int(asked.code.sizes[0]), trials.mask.choices[0])
         count = len(families) * len(TIGHTER)
         many = asked.ask.repeat(count).tightened(torch.tensor(TIGHTER).repeat(len(families)))
         return self._chosen(trials, asked, many, families.repeat_interleave(len(TIGHTER), dim=0))
 
+    def first(self, trials: Trials) -> IntArray:
+        """The one answer to the request as it is, 1 x G: before the predictors have judged anything."""
+        asked = Asked.of(trials)
+        return self._chosen(trials, asked, asked.ask, asked.allowed[:, : int(asked.code.sizes[0])])
+
     def around(self, trials: Trials) -> None:
         """Score what the generator answers to other preferences, with the limits and without: the front around."""
-        asked = _Asked.of(trials)
+        asked = Asked.of(trials)
         shares = torch.linspace(0, 1, FRONT)
         weights = torch.stack([shares, (1 - shares) / 2, (1 - shares) / 2, torch.zeros(FRONT)], dim=1)
         many = asked.ask.repeat(2 * FRONT)
@@ -89,7 +95,7 @@ class NeuralSearch:
         trials.score(self._chosen(trials, asked, many, families))
 
     @torch.inference_mode()
-    def _chosen(self, trials: Trials, asked: _Asked, many: Ask, families: Tensor) -> IntArray:
+    def _chosen(self, trials: Trials, asked: Asked, many: Ask, families: Tensor) -> IntArray:
         """Distinct allowed designs that the generator answers B requests with, families (B x choices) as wanted."""
         count = len(families)
         scores = self.weights.generator(
@@ -104,8 +110,16 @@ class NeuralSearch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """One request as the generator reads it (batch of 1)."""
+class Asked:
+    """B requests as the generator reads them.
+
+    Attributes:
+        code: Of the space and task of all.
+        ask: What they want.
+        costs: B x P x 2, see Observation.
+        accuracy: B x P.
+        allowed: B x W, 1 for choices that the device can run.
+    """
 
     code: GeneCode
     ask: Ask
@@ -114,7 +128,8 @@ class _Asked:
     allowed: Tensor
 
     @classmethod
-    def of(cls, trials: Trials) -> _Asked:
+    def of(cls, trials: Trials) -> Asked:
+        """One request (B = 1)."""
         code = gene_code(trials.space, trials.task)  # type: ignore[arg-type]  # by identity
         seen: Observation = observe(trials.space, trials.task, trials.device, trials.energy_model, trials.adaptation)
         return cls(
@@ -123,6 +138,27 @@ class _Asked:
             costs=torch.tensor(seen.costs[None], dtype=torch.float32),
             accuracy=torch.tensor(seen.accuracy[None], dtype=torch.float32),
             allowed=torch.from_numpy(code.allowed(trials.mask))[None],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Asked]) -> Asked:
+        """All of them, in order."""
+        return cls(
+            code=parts[0].code,
+            ask=Ask.joined([part.ask for part in parts]),
+            costs=torch.cat([part.costs for part in parts]),
+            accuracy=torch.cat([part.accuracy for part in parts]),
+            allowed=torch.cat([part.allowed for part in parts]),
+        )
+
+    def take(self, index: Tensor) -> Asked:
+        """Those at `index`."""
+        return replace(
+            self,
+            ask=self.ask.take(index),
+            costs=self.costs[index],
+            accuracy=self.accuracy[index],
+            allowed=self.allowed[index],
         )
 
 
