@@ -22,8 +22,9 @@ from design.encoding import FloatArray, IntArray
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.fit_optimizer import each_group, spread_out, tell
-from optimizer.library import library_file, save_library
+from optimizer.fit_groups import contents, fit_groups, spread_out, tell
+from optimizer.library import KIND, VERSION, library_file, save_library
+from optimizer.neural_weights import WEIGHTS
 from optimizer.objective import LIMITS, Objective
 from optimizer.pareto import front, nondominated
 from optimizer.problem import Problem
@@ -161,7 +162,7 @@ def fit_library(space: Space, tasks: Sequence[str], out: Path, say: Callable[[st
 
 
 def fit_libraries(out: Path, progress: Callable[[str], None], *, only: str | None = None, processes: int = 2) -> None:
-    """Make every library, several at a time.
+    """Make every library, several at a time; what was cut off goes on.
 
     Args:
         out: Folder that is written to.
@@ -169,7 +170,9 @@ def fit_libraries(out: Path, progress: Callable[[str], None], *, only: str | Non
         only: Name of one space.
         processes: How many at a time, one thread each.
     """
-    each_group(partial(_fit_group, out=out), progress, only=only, processes=processes)
+    networks = contents(path for path in sorted(WEIGHTS.glob("*.safetensors")) if not path.name.startswith("library-"))
+    about = f"{KIND} {VERSION} {MOST} {KEPT} {LEVELS.tolist()} {networks}"
+    fit_groups(_fit_group, about, out, progress, only=only, processes=processes)
 
 
 def _fit_group(name: str, tasks: Sequence[str], out: Path) -> str:

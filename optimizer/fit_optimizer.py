@@ -7,10 +7,7 @@ generator to the surrogate, let it propose, refit both where it proposes. Needs 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -19,10 +16,9 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from design.errors import TaskTooSmall
 from design.spaces.registry import SPACES
-from design.task import TASKS, Task
 from optimizer.fit_generator import fit_generator, proposed
+from optimizer.fit_groups import fit_groups, spread_out, tell
 from optimizer.fit_pool import CHUNK, Chunk, Park, random_genotypes
 from optimizer.fit_surrogate import centre, fit_surrogate, held_out_error
 from optimizer.gene_code import gene_code, signature
@@ -32,8 +28,6 @@ from optimizer.surrogate import FIGURES, Surrogate
 from optimizer.synthetic_profiles import HELD_OUT, synthetic_profiles
 
 SEED = 0
-MOST_TASKS = 3
-"""Tasks of one signature that are trained on."""
 _CARD = """# Model card: amortised optimizer, space `{space}`, genes {signature}
 
 `{kind}`, form {version}: {size} bytes, 8-bit matrices. It proposes designs; the predictors judge them.
@@ -65,31 +59,6 @@ class FitOptions:
     chunks: int = 40
     surrogate_steps: tuple[int, int] = (2500, 1500)
     generator_steps: tuple[int, int] = (1200, 2500)
-
-
-def groups() -> list[tuple[str, tuple[str, ...]]]:
-    """Each space with the built-in tasks of each signature, small pictures first."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for name, space in SPACES.items():
-        for task in TASKS.values():
-            try:
-                found.setdefault((name, signature(space, task)), []).append(task.name)  # type: ignore[arg-type]
-            except TaskTooSmall:
-                continue
-    return [(name, tuple(tasks)) for (name, _), tasks in found.items()]
-
-
-def _width(group: tuple[str, tuple[str, ...]]) -> int:
-    """Choices of a group: what takes longest is begun first."""
-    return gene_code(SPACES[group[0]], TASKS[group[1][0]]).width  # type: ignore[arg-type]  # by identity
-
-
-def spread_out(tasks: Sequence[str]) -> list[Task]:
-    """At most MOST_TASKS of them, of different picture sizes and classes where there are such."""
-    known = sorted((TASKS[name] for name in tasks), key=lambda task: (task.input_height, task.classes))
-    if len(known) <= MOST_TASKS:
-        return known
-    return [known[round(place)] for place in np.linspace(0, len(known) - 1, MOST_TASKS)]
 
 
 def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: Path, seed: int = SEED) -> str:
@@ -143,35 +112,30 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
     return f"{path.name}: {perf_counter() - started:.0f} s, surrogate errors {errors[0]:.3f} {errors[1]:.3f}"
 
 
-def fit_optimizer(out: Path, progress: Callable[[str], None], *, only: str | None = None, processes: int = 2) -> None:
-    """Fit every group, several at a time.
+def fit_optimizer(
+    out: Path,
+    progress: Callable[[str], None],
+    *,
+    only: str | None = None,
+    processes: int = 2,
+    options: FitOptions | None = None,
+) -> None:
+    """Fit every group, several at a time; a fit that was cut off goes on.
 
     Args:
         out: Folder that is written to.
         progress: Told what is done.
         only: Name of one space.
         processes: How many at a time, one thread each.
+        options: How much is fitted.
     """
-    each_group(partial(fit_group, options=FitOptions(), out=out), progress, only=only, processes=processes)
+    chosen = options or FitOptions()
+    fit = partial(_fit_group, chosen)
+    fit_groups(fit, f"{KIND} {VERSION} {SEED} {chosen}", out, progress, only=only, processes=processes)
 
 
-def each_group(
-    work: Callable[[str, Sequence[str]], str], progress: Callable[[str], None], *, only: str | None, processes: int
-) -> None:
-    """Do the same for every space and tasks of one signature, several at a time; what takes longest is begun first.
-
-    Args:
-        work: Given space and tasks, in a process of its own; what to tell people.
-        progress: Told what is done.
-        only: Name of one space.
-        processes: How many at a time.
-    """
-    chosen = sorted((group for group in groups() if only in (None, group[0])), key=_width, reverse=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        futures = [pool.submit(work, name, tasks) for name, tasks in chosen]
-        for number, future in enumerate(as_completed(futures), start=1):
-            progress(f"{number} of {len(futures)}: {future.result()}")
+def _fit_group(options: FitOptions, name: str, tasks: Sequence[str], out: Path) -> str:
+    return fit_group(name, tasks, options, out)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -182,11 +146,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=2)
     found = parser.parse_args(arguments)
     fit_optimizer(found.out, partial(tell, "optimizer"), only=found.only, processes=found.processes)
-
-
-def tell(who: str, text: str) -> None:
-    """A line of progress."""
-    sys.stderr.write(f"{who}: {text}\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from design.spaces.registry import SPACES
 from design.task import find_task
-from optimizer.fit_optimizer import FitOptions, fit_group, groups, spread_out
+from optimizer.fit_groups import groups, spread_out
+from optimizer.fit_optimizer import FitOptions, fit_group
 from optimizer.gene_code import gene_code
 from optimizer.neural_weights import NeuralWeights, weights_file
 

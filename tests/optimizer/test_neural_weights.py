@@ -9,7 +9,7 @@ import torch
 
 from design.spaces.registry import SPACES
 from design.task import TASKS, Task
-from optimizer.fit_optimizer import groups
+from optimizer.fit_groups import groups
 from optimizer.gene_code import gene_code
 from optimizer.generator import Generator
 from optimizer.neural_weights import NeuralWeights, narrowed, neural_weights, weights_file
