@@ -46,6 +46,11 @@ class Job:
     test_limit: int | None = None
 
     @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.network} {self.variant} seed {self.seed}"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the design and the code."""
         return {

@@ -20,9 +20,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from benchmarks.epochs import EpochTeller
 from benchmarks.hybrid_recipe import SIGNIFICANCE_PICTURES, Job
 from benchmarks.hybrid_variants import PLAIN, TASK, design_of
-from benchmarks.report import say
 from design.design import Design
 from design.task import find_task
 from networks.build import build
@@ -34,7 +34,6 @@ from networks.training.evaluation import evaluate
 from networks.training.fit import fit
 from networks.training.half_precision import bf16_is_native
 from networks.training.pictures import Pictures
-from networks.training.progress import Progress
 from networks.training.sources.read import read_task
 
 FORMAT = 1
@@ -99,7 +98,7 @@ def trained_weights(job: Job, places: Places) -> Path:
             if digest in stored_results(places.results):
                 module = build(design, seed=job.seed)
                 data = read_data(places.data, job.limit)
-                fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+                fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
                 _keep_weights(module, folder)
             else:
                 _trained(job, design, digest, folder, places)
@@ -120,7 +119,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     commit = commit_now()
     data = read_data(places.data, job.limit)
     module = build(design, seed=job.seed)
-    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
     batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)
     result: Result = {
@@ -191,20 +190,6 @@ def keep(result: Result, path: Path) -> None:
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps(result, allow_nan=False, indent=1) + "\n", encoding="utf-8")
     os.replace(beside, path)
-
-
-class _Teller:
-    """Tells the end of every epoch."""
-
-    def __init__(self, job: Job) -> None:
-        self.name = f"{job.network} {job.variant} seed {job.seed}"
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.validation_accuracy is not None:
-            say(
-                f"{self.name}: epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}, "
-                f"validation {progress.validation_accuracy:.4f}, {progress.seconds_left / 60:.1f} min left"
-            )
 
 
 def commit_now() -> str | None:

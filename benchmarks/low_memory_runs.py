@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.epochs import EpochTeller
 from benchmarks.hybrid_runs import Places, Result, alone, commit_now, hardware, keep, stored_results
 from benchmarks.low_memory_variants import TASK, VARIANTS, WIDTH, make, study_design
-from benchmarks.report import say
 from design.task import find_task
 from networks.training.augmentation import usual_augmentation
 from networks.training.batches import Batches
@@ -24,7 +24,6 @@ from networks.training.evaluation import evaluate
 from networks.training.fit import fit
 from networks.training.low_memory.network import LowMemoryNetwork, to_standard
 from networks.training.options import FitOptions
-from networks.training.progress import Progress
 from networks.training.sources.read import read_task
 
 RECIPE: dict[str, Any] = {
@@ -55,6 +54,11 @@ class Job:
     epochs: int
     limit: int | None = None
     test_limit: int | None = None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.variant} seed {self.seed}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def _trained(job: Job, folder: Path, places: Places) -> Result:
     commit = commit_now()
     data = read_data(places.data, job.limit)
     module: nn.Module = make(study_design(), job.variant, seed=job.seed)
-    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
     assert data.test is not None
     test = data.test if job.test_limit is None else data.test.chosen(torch.arange(job.test_limit))
     batches = Batches(test, batch_size=BATCH, normalisation=data.normalisation)
@@ -131,17 +135,3 @@ def _trained(job: Job, folder: Path, places: Places) -> Result:
 def read_data(folder: Path, limit: int | None) -> TrainingData:
     """Fashion-MNIST, made ready."""
     return prepare(read_task(find_task(TASK), folder), limit=limit)
-
-
-class _Teller:
-    """Tells the end of every epoch."""
-
-    def __init__(self, job: Job) -> None:
-        self.name = f"{job.variant} seed {job.seed}"
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.validation_accuracy is not None:
-            say(
-                f"{self.name}: epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}, "
-                f"validation {progress.validation_accuracy:.4f}, {progress.seconds_left / 60:.1f} min left"
-            )

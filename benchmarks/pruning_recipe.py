@@ -59,6 +59,11 @@ class Job:
     parent_epochs: int | None = None
 
     @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.network} {self.method} at {self.keep:g}, seed {self.seed}, rate {self.learning_rate:g}"
+
+    @property
     def parent(self) -> ParentJob:
         """The training of the hybrid study that is pruned."""
         return ParentJob(

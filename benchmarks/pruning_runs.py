@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from benchmarks.epochs import EpochTeller
 from benchmarks.hybrid_runs import (
     BATCH,
     FORMAT,
@@ -27,7 +28,6 @@ from benchmarks.hybrid_runs import (
 )
 from benchmarks.hybrid_variants import design_of
 from benchmarks.pruning_recipe import PARENT, PICTURES, VARIANT, Job
-from benchmarks.report import say
 from design.design import Design
 from networks.build import build
 from networks.network import Network
@@ -38,7 +38,6 @@ from networks.training.batches import Batches
 from networks.training.data import TrainingData
 from networks.training.evaluation import evaluate
 from networks.training.fit import fit
-from networks.training.progress import Progress
 
 LOOKED_AT = 64
 """Pictures in a batch of those that are held out."""
@@ -87,7 +86,7 @@ def run(job: Job, stations: Stations) -> Result:
             network, design = carried_out(network, design, decision, lambda: held_out(data))
         tested = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
         before = evaluate(network, tested)
-        fitted = fit(network, data, job.options, checkpoint=folder / "checkpoint.pt", progress=_Teller(job))
+        fitted = fit(network, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
         after = evaluate(network, tested)
         result: Result = {
             "format": FORMAT,
@@ -127,17 +126,3 @@ def _told(decision: Decision | None) -> list[dict[str, Any]] | None:
         {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(one).items()}
         for one in decision.bounds
     ]
-
-
-class _Teller:
-    """Tells the end of every epoch."""
-
-    def __init__(self, job: Job) -> None:
-        self.name = f"{job.network} {job.method} at {job.keep:g}, seed {job.seed}, rate {job.learning_rate:g}"
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.validation_accuracy is not None:
-            say(
-                f"{self.name}: epoch {progress.epoch} of {progress.epochs}, loss {progress.loss:.3f}, "
-                f"validation {progress.validation_accuracy:.4f}, {progress.seconds_left / 60:.1f} min left"
-            )

@@ -14,7 +14,6 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from design.architecture import Architecture
@@ -23,6 +22,7 @@ from design.layer import Layer, Op, Role
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Bits, Precision, PrecisionPolicy, precision
 from networks.covariance import Covariance, FloatArray, components_below
+from networks.looking import look_at
 from networks.network import Unit
 
 DELTA = 2.0
@@ -118,17 +118,7 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
     if missing:
         raise UnknownName("layers must be named parts of the module", ", ".join(missing[:5]))
     found: dict[str, Covariance] = {}
-    hooks = [_bare(parts[name]).register_forward_hook(partial(_take_in, found, name)) for name in names]
-    training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            for images in batches:
-                module(images)
-    finally:
-        module.train(training)
-        for hook in hooks:
-            hook.remove()
+    look_at(module, batches, [(_bare(parts[name]), partial(_take_in, found, name)) for name in names])
     silent = [name for name in names if name not in found]
     if silent:
         raise UnknownName("layers must compute something", f"nothing from {', '.join(silent[:5])}")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from design.errors import UnknownName
+from networks.looking import look_at
 from networks.network import Network
 from networks.pruning.families import Families, Family
 from networks.pruning.shares import Piece, shares
@@ -143,16 +144,6 @@ def _watch(
         before = None if known is None else known[name]
         take(name, shares(part, given[0], readers[name], per_weight=per_weight, known=before))
 
-    hooks = [part.register_forward_hook(partial(look, name)) for name, part in watched.items()]
-    training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            for images in batches:
-                module(images)
-    finally:
-        module.train(training)
-        for hook in hooks:
-            hook.remove()
+    look_at(module, batches, [(part, partial(look, name)) for name, part in watched.items()])
     if silent:
         raise UnknownName("layers must compute something", f"nothing from {', '.join(sorted(silent)[:5])}")
