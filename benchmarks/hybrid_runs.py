@@ -86,11 +86,15 @@ def run(job: Job, places: Places) -> Result:
 def trained_weights(job: Job, places: Places) -> Path:
     """The file of a job's trained weights; trained now where it is not in the cache.
 
-    A finished run whose weights are gone is trained again for them, its stored result stays as it is.
+    Weights kept beside the results come first. A finished run whose weights are gone is trained again for them, its
+    stored result stays as it is.
     """
     torch.set_num_threads(1)
     design = design_of(job.network, job.variant, job.significant)
     digest = job.digest(design)
+    kept = places.results / "weights" / f"{digest[:16]}.safetensors"
+    if kept.exists():
+        return kept
     folder = places.cache / digest[:16]
     path = folder / WEIGHTS
     with alone(folder):

@@ -35,8 +35,9 @@ from design.pruning import PruningPlan
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "pruning"
 SEEDS = 3
-EPOCHS = 2
-MOST_EPOCHS = 8
+EPOCHS = MOST_EPOCHS = 8
+RATE_EPOCHS = 2
+"""After which the learning rate is chosen."""
 MOST_REMOVED = 0.15
 """Share of the parameters of VGG that may remain: 85 % removed."""
 QUICK_PICTURES = 6000
@@ -51,6 +52,7 @@ class Study:
     Attributes:
         seeds: Parents.
         epochs: Further ones.
+        rate_epochs: Further ones of the runs that choose the rate.
         kept: Shares of the parameters.
         rates: To choose from.
         vgg: Also VGG with 85 % removed.
@@ -62,6 +64,7 @@ class Study:
     stations: Stations
     seeds: int = SEEDS
     epochs: int = EPOCHS
+    rate_epochs: int = RATE_EPOCHS
     kept: tuple[float, ...] = KEPT
     rates: tuple[float, ...] = RATES
     vgg: bool = False
@@ -87,16 +90,13 @@ class Study:
         )
 
     def wanted(self, rate: float) -> list[Job]:
-        """All runs at a rate: parents first, the middle share before the others, seed after seed."""
-        ordered = sorted(self.kept, key=lambda keep: abs(keep - CHOSEN_ON[1]))
-        return [
-            job
-            for seed in range(self.seeds)
-            for job in (
-                self.job(PARENT, 1, seed, rate),
-                *(self.job(method, keep, seed, rate) for keep in ordered for method in METHODS),
-            )
-        ]
+        """All runs at a rate: the middle share of every seed before other shares, a parent before what it is for."""
+        found = []
+        for keep in sorted(self.kept, key=lambda keep: abs(keep - CHOSEN_ON[1])):
+            for seed in range(self.seeds):
+                pairs = [(PARENT, 1.0), *((method, keep) for method in METHODS)]
+                found += [self.job(method, share, seed, rate) for method, share in pairs]
+        return list(dict.fromkeys(found))
 
     def wanted_of_vgg(self, rate: float) -> list[Job]:
         """The runs of VGG, one seed."""
@@ -117,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             study,
             seeds=1,
             epochs=1,
+            rate_epochs=1,
             rates=RATES[:1],
             kept=KEPT[1:2],
             limit=QUICK_PICTURES,
@@ -193,7 +194,7 @@ def _measured(study: Study) -> dict[str, Any]:
 def _rate(study: Study) -> float | None:
     """The peak learning rate that validates best for the method and share that decide; None: unknown."""
     method, keep = CHOSEN_ON
-    tried = [study.job(method, keep, 0, rate) for rate in study.rates]
+    tried = [replace(study.job(method, keep, 0, rate), epochs=study.rate_epochs) for rate in study.rates]
     if not study.stored:
         _train(study, tried)
     found = _finished(study, tried)
