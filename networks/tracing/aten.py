@@ -136,6 +136,25 @@ def _reduce(op: str) -> Write:
     return write
 
 
+def _vector_norm(to: Translation, node: FxNode) -> None:
+    order, axes, rank = to.argument(1, "ord", 2), to.argument(2, "dim"), len(to.shape(to.argument(0)))
+    if order not in (1, 2):
+        raise Unsupported(f"a vector norm of order {order}")
+    fields = {"axes": [axis % rank for axis in axes]} if axes else {}
+    to.write(f"ReduceL{int(order)}", [to.tensor()], fields | {"keepdims": int(len(to.shape()) == rank)})
+
+
+def _glu(to: Translation, node: FxNode) -> None:
+    shape = to.shape(to.argument(0))
+    axis = to.argument(1, "dim", -1) % len(shape)
+    half = shape[axis] // 2
+    bounds = [{"starts": [start], "ends": [start + half], "axes": [axis]} for start in (0, half)]
+    kept, gate = (
+        to.write("Slice", [to.tensor()], own, inner=part) for own, part in zip(bounds, ("kept", "gate"), strict=True)
+    )
+    to.write("Mul", [kept, to.write("Sigmoid", [gate], inner="sigmoid")])
+
+
 def _resize(to: Translation, node: FxNode) -> None:
     to.write("Resize", [to.tensor(), "", "", to.constant(np.asarray(to.shape(), dtype=np.int64))])
 
@@ -184,14 +203,14 @@ TRANSLATIONS: dict[str, Write] = (
     | {"mm": simple("MatMul", 2), "rms_norm": _rms_norm, "group_norm": _group_norm, "native_group_norm": _group_norm}
     | {"instance_norm": simple("InstanceNormalization", 3)}
     | dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool2d_with_indices"), _pool("MaxPool"))
-    | dict.fromkeys(("avg_pool1d", "avg_pool2d"), _pool("AveragePool"))
+    | dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), _pool("AveragePool"))
     | dict.fromkeys(
         ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d"),
         _adaptive("AveragePool", "GlobalAveragePool"),
     )
     | dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive("MaxPool", "GlobalMaxPool"))
     | {"mean": _reduce("ReduceMean"), "sum": _reduce("ReduceSum"), "amax": _reduce("ReduceMax")}
-    | {"amin": _reduce("ReduceMin"), "argmax": _reduce("ArgMax")}
+    | {"amin": _reduce("ReduceMin"), "argmax": _reduce("ArgMax"), "linalg_vector_norm": _vector_norm, "glu": _glu}
     | dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"), _resize)
     | dict.fromkeys(("clamp", "hardtanh", "clamp_min", "clamp_max"), _clip)
     | {"relu6": _clip, "scaled_dot_product_attention": _attention}

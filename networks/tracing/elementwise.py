@@ -85,6 +85,9 @@ def binary(state: Lowering, node: Node) -> None:
 def _between(state: Lowering, node: Node, tensors: list[Tensor]) -> None:
     """Tensors of one shape, a gate of one value a channel, or any other broadcast (as OTHER)."""
     shape = broadcast(*(tensor.shape for tensor in tensors))
+    small = [state.grown.get(name, tensor) for name, tensor in zip(node.inputs, tensors, strict=True)]
+    if broadcast(*(tensor.shape for tensor in small)) == shape:  # as in x * gate.expand_as(x)
+        tensors = small
     rank = len(shape)
     whole = [tensor for tensor in tensors if tensor.shape == shape] or tensors
     own = next((tensor.axis for tensor in whole if tensor.axis is not None), None)

@@ -37,6 +37,9 @@ class Lowering:
     Args:
         graph: What is read.
         seconds: Time after which reading is given up.
+
+    Attributes:
+        grown: Tensor that repeats elements along dimensions of 1 -> the one it repeats, for operators that do so too.
     """
 
     def __init__(self, graph: Graph, seconds: float) -> None:
@@ -47,6 +50,7 @@ class Lowering:
         self.origins: dict[str, list[Node]] = {}
         self._touched: list[str] = []
         self.bare_norms: set[str] = set()
+        self.grown: dict[str, Tensor] = {}
         self.notes: dict[str, None] = dict.fromkeys(graph.notes)
         self.uses = Counter(name for node in graph.nodes for name in node.inputs if name)
         self.uses.update(graph.outputs)

@@ -154,7 +154,7 @@ def gather(state: Lowering, node: Node) -> None:
 
 
 def grow(state: Lowering, node: Node) -> None:
-    """Expand, Tile: copies of elements."""
+    """Expand, Tile: copies of elements, written once somebody reads them who does not repeat them as it goes."""
     tensor, sizes = state.tensor(node), numbers(state.constant(node, 1))
     if sizes is None or min(sizes, default=1) < 1:
         raise Unsupported("a size that depends on the picture")
@@ -169,10 +169,10 @@ def grow(state: Lowering, node: Node) -> None:
         state.viewed(node, tensor, shape, axis)
         return
     own = usual_axis(len(shape)) if axis is None else axis
-    name = state.write(
-        node.name, maps_of(shape, own), maps_of(shape, own), op=Op.OTHER, inputs=(state.read(tensor)[0],)
-    )
-    state.wrote(node, name, shape, own)
+    _part(state, node, tensor, shape, own)
+    before = (1,) * (len(shape) - len(tensor.shape)) + tensor.shape
+    if all(side in (1, grown) for side, grown in zip(before, shape, strict=True)):
+        state.grown[node.outputs[0]] = tensor
 
 
 def concat(state: Lowering, node: Node) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from networks.tracing.graph import Constant, Graph, Node
+from networks.tracing.local_response import local_response
 
 MOST_NODES = 10
 """Nodes of the longest pattern."""
@@ -52,12 +53,18 @@ def recognise(graph: Graph) -> Graph:
     made: dict[str, Found] = {}
     nodes = list(graph.nodes)
     constant = set(graph.constants)
+    writers: dict[str, Node] = {}
     for place, node in enumerate(graph.nodes):
+        writers.update(dict.fromkeys(node.outputs, node))
         tensors = [name for name in node.inputs if name and name not in constant]
         if not tensors:
             constant.update(node.outputs)
             if node.op == "Constant" and _one(node):
                 scalars.update(node.outputs)
+            continue
+        normed = local_response(node, writers, scalars)
+        if normed is not None:
+            nodes[place] = normed
             continue
         others = [name for name in node.inputs if name and name in constant]
         reduces = node.op.startswith("Reduce")

@@ -41,6 +41,7 @@ CONSTANTS = frozenset(
     }
 )
 """Operators over constants alone (the arithmetic of shapes)."""
+_PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Transpose"})
 OPERATORS = HANDLERS.keys() | SHAPES | CONSTANTS
 """Every operator that can be read."""
 
@@ -102,6 +103,8 @@ def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
     if foreign:
         raise unsupported(foreign)
     state = Lowering(recognise(graph), seconds)
+    for note in _tied(state.graph):
+        state.note(note)
     failed: list[tuple[str, Unsupported]] = []
     lost: set[str] = set()
     for node in state.graph.nodes:
@@ -118,6 +121,20 @@ def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
     if failed:
         raise unsupported(failed)
     return _finished(state)
+
+
+def _tied(graph: Graph) -> list[str]:
+    """Notes on weights that several nodes read: designs have weights of each layer alone."""
+    readers: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        for name in node.inputs if node.op in _PRODUCTS else ():
+            if name in graph.constants and len(graph.constants[name].shape) > 1:
+                readers.setdefault(name, []).append(node.name)
+    return [
+        f"{', '.join(names[:8])}: their weights are the same, and counted for each"
+        for names in readers.values()
+        if len(names) > 1
+    ]
 
 
 def _read(state: Lowering, node: Node) -> None:

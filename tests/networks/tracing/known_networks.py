@@ -94,13 +94,17 @@ def squeezenet() -> nn.Module:
 class Squeeze(nn.Module):
     """Squeeze and excite."""
 
-    def __init__(self, channels: int, inner: int) -> None:
+    def __init__(
+        self, channels: int, inner: int, act: type[nn.Module] = nn.SiLU, gate: type[nn.Module] = nn.Sigmoid
+    ) -> None:
         super().__init__()
         self.down, self.up = nn.Conv2d(channels, inner, 1), nn.Conv2d(inner, channels, 1)
+        self.act, self.gate = act(), gate()
 
     def forward(self, x: Tensor) -> Tensor:
         gate = functional.adaptive_avg_pool2d(x, 1)
-        return x * torch.sigmoid(self.up(functional.silu(self.down(gate))))
+        gated: Tensor = x * self.gate(self.up(self.act(self.down(gate))))
+        return gated
 
 
 class Inverted(nn.Module):
@@ -119,15 +123,10 @@ Stage = tuple[int, int, int, int, int]
 """Expansion, filters, blocks, stride, kernel."""
 
 
-def inverted(
-    stages: Sequence[Stage],
-    last: int,
-    act: Callable[[], nn.Module],
-    *,
-    squeeze: bool = False,
-    expands: bool = False,
-) -> nn.Module:
-    """MobileNetV2 and what followed it."""
+def inverted_blocks(
+    stages: Sequence[Stage], act: Callable[[], nn.Module], *, squeeze: bool = False, expands: bool = False
+) -> list[nn.Module]:
+    """The stem and the blocks of MobileNetV2 and of what followed it."""
     layers: list[nn.Module] = [conv(3, 32, 3, 2, act=act())]
     read = 32
     for expansion, wrote, count, first, kernel in stages:
@@ -139,26 +138,42 @@ def inverted(
             gate = [Squeeze(wide, read // 4)] if squeeze else []
             layers.append(Inverted([*parts, *gate, conv(wide, wrote)], adds=stride == 1 and read == wrote))
             read = wrote
-    layers += [conv(read, last, act=act()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, 1000)]
-    return nn.Sequential(*layers)
+    return layers
 
 
-MOBILENET_V2 = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3))
-EFFICIENTNET_B0 = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5))
-MNASNET = ((1, 16, 1, 1, 3), (3, 24, 3, 2, 3), (3, 40, 3, 2, 5), (6, 80, 3, 2, 5), (6, 96, 2, 1, 3))
+def inverted(
+    stages: Sequence[Stage], act: Callable[[], nn.Module], *, squeeze: bool = False, expands: bool = False
+) -> nn.Module:
+    """MobileNetV2 and what followed it."""
+    head = [conv(stages[-1][1], 1280, act=act()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000)]
+    return nn.Sequential(*inverted_blocks(stages, act, squeeze=squeeze, expands=expands), *head)
+
+
+MOBILENET_V2 = (
+    *((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3)),
+    *((6, 160, 3, 2, 3), (6, 320, 1, 1, 3)),
+)
+EFFICIENTNET_B0 = (
+    *((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5)),
+    *((6, 192, 4, 2, 5), (6, 320, 1, 1, 3)),
+)
+MNASNET = (
+    *((1, 16, 1, 1, 3), (3, 24, 3, 2, 3), (3, 40, 3, 2, 5), (6, 80, 3, 2, 5), (6, 96, 2, 1, 3)),
+    *((6, 192, 4, 2, 5), (6, 320, 1, 1, 3)),
+)
 
 
 class Shuffle(nn.Module):
     """ShuffleNetV2 unit."""
 
-    def __init__(self, read: int, wrote: int, stride: int) -> None:
+    def __init__(self, read: int, wrote: int, stride: int, act: Callable[[], nn.Module] = nn.ReLU) -> None:
         super().__init__()
-        half, self.stride = wrote // 2, stride
+        half = wrote // 2
         own = read if stride > 1 else half
         self.right = nn.Sequential(
-            conv(own, half, act=nn.ReLU()), conv(half, half, 3, stride, half), conv(half, half, act=nn.ReLU())
+            conv(own, half, act=act()), conv(half, half, 3, stride, half), conv(half, half, act=act())
         )
-        self.left = nn.Sequential(conv(read, read, 3, 2, read), conv(read, half, act=nn.ReLU())) if stride > 1 else None
+        self.left = nn.Sequential(conv(read, read, 3, 2, read), conv(read, half, act=act())) if stride > 1 else None
 
     def forward(self, x: Tensor) -> Tensor:
         left, right = (self.left(x), x) if self.left is not None else x.chunk(2, 1)
@@ -167,14 +182,21 @@ class Shuffle(nn.Module):
         return joined.view(batch, 2, channels // 2, height, width).transpose(1, 2).reshape(joined.shape)
 
 
-def shufflenet_v2() -> nn.Module:
-    layers: list[nn.Module] = [conv(3, 24, 3, 2, act=nn.ReLU()), nn.MaxPool2d(3, 2, 1)]
+def shuffle_stages(widths: Sequence[int], act: Callable[[], nn.Module] = nn.ReLU) -> list[nn.Sequential]:
+    """The three stages of a ShuffleNetV2, the stem before the first."""
+    stem: list[nn.Module] = [conv(3, 24, 3, 2, act=act()), nn.MaxPool2d(3, 2, 1)]
+    stages = []
     read = 24
-    for wrote, count in ((116, 4), (232, 8), (464, 4)):
-        for block in range(count):
-            layers.append(Shuffle(read, wrote, 1 if block else 2))
-            read = wrote
-    return nn.Sequential(*layers, conv(464, 1024, act=nn.ReLU()), nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000))
+    for wrote, count in zip(widths, (4, 8, 4), strict=True):
+        units = [Shuffle(wrote if block else read, wrote, 1 if block else 2, act) for block in range(count)]
+        stages.append(nn.Sequential(*stem, *units))
+        read, stem = wrote, []
+    return stages
+
+
+def shufflenet_v2() -> nn.Module:
+    head = [conv(464, 1024, act=nn.ReLU()), nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000)]
+    return nn.Sequential(*shuffle_stages((116, 232, 464)), *head)
 
 
 class Encoder(nn.Module):
@@ -209,14 +231,25 @@ class VisionTransformer(nn.Module):
         return logits
 
 
-def mobilenet() -> nn.Module:
+def separable(read: int, wrote: int, stride: int = 1) -> nn.Sequential:
+    """A depthwise and a 1x1 convolution."""
+    return nn.Sequential(conv(read, read, 3, stride, read, act=nn.ReLU()), conv(read, wrote, act=nn.ReLU()))
+
+
+def mobilenet_blocks() -> list[nn.Module]:
+    """The stem and the thirteen blocks of MobileNet."""
     layers: list[nn.Module] = [conv(3, 32, 3, 2, act=nn.ReLU())]
     read = 32
     widths = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
     for wrote, stride in widths:
-        layers += [conv(read, read, 3, stride, read, act=nn.ReLU()), conv(read, wrote, act=nn.ReLU())]
+        layers.append(separable(read, wrote, stride))
         read = wrote
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Conv2d(1024, 1000, 1), nn.Flatten(), nn.Softmax(1))
+    return layers
+
+
+def mobilenet() -> nn.Module:
+    head = [nn.AdaptiveAvgPool2d(1), nn.Conv2d(1024, 1000, 1), nn.Flatten(), nn.Softmax(1)]
+    return nn.Sequential(*mobilenet_blocks(), *head)
 
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
@@ -225,15 +258,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "vgg16": (vgg16, 224),
     "squeezenet": (squeezenet, 227),
     "mobilenet": (mobilenet, 224),
-    "mobilenet_v2": (
-        lambda: inverted((*MOBILENET_V2, (6, 160, 3, 2, 3), (6, 320, 1, 1, 3)), 1280, nn.ReLU6, expands=True),
-        224,
-    ),
-    "mnasnet": (lambda: inverted((*MNASNET, (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)), 1280, nn.ReLU), 224),
-    "efficientnet_b0": (
-        lambda: inverted((*EFFICIENTNET_B0, (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)), 1280, nn.SiLU, squeeze=True),
-        224,
-    ),
+    "mobilenet_v2": (lambda: inverted(MOBILENET_V2, nn.ReLU6, expands=True), 224),
+    "mnasnet": (lambda: inverted(MNASNET, nn.ReLU), 224),
+    "efficientnet_b0": (lambda: inverted(EFFICIENTNET_B0, nn.SiLU, squeeze=True), 224),
     "shufflenet_v2": (shufflenet_v2, 224),
     "vision_transformer": (VisionTransformer, 384),
 }

@@ -1,14 +1,9 @@
-"""PyTorch modules: networks of the literature against their published layers, and the ways users write models."""
+"""PyTorch modules: the ways users write models."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,17 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from design.counts import count
-from design.layer import Activation, Op, Role
+from design.layer import Op
 from networks.tracing.errors import InvalidModel, UnsupportedModel
 from networks.tracing.module import trace_module
 from networks.tracing.onnx_model import trace_onnx
-from networks.tracing.trace import Traced
-from tests.networks.tracing.known_networks import NETWORKS, Encoder, Residual, Squeeze, VisionTransformer, conv
-
-WEIGHTED = ("conv", "dwconv", "groupconv", "fc", "attention", "deconv")
-Sizes = list[tuple[int, ...]]
-MACS = {"resnet50": 3_857_973_248, "shufflenet_v2": 144_907_992, "vision_transformer": 13_043_564_544}
-"""Published totals (millions: 3,858, 145, 13,044)."""
+from tests.networks.tracing.exports import exported, steps
+from tests.networks.tracing.known_networks import Encoder, Residual, Squeeze, VisionTransformer, conv
 
 
 @pytest.fixture(autouse=True)
@@ -34,41 +24,6 @@ def _one_thread() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def sizes(traced: Traced) -> Sizes:
-    """MACs, parameters with a bias each, and output shape of every layer with weights, sorted."""
-    found = []
-    for layer in traced.architecture.weighted:
-        biases = layer.biases or (layer.out_channels if layer.batch_norm else 0)
-        found.append((layer.macs, layer.weights + biases, *layer.out_shape))
-    return sorted(found)
-
-
-def published(name: str) -> Sizes:
-    folder = os.environ.get("BESPOKE_TEST_DATA")
-    if not folder:
-        pytest.skip("BESPOKE_TEST_DATA does not name the folder of measurement tables")
-    with gzip.open(Path(folder) / "ncnn_network_layers.csv.gz", "rt") as file:
-        rows = [row for row in csv.DictReader(file) if row["network"] == name and row["op"] in WEIGHTED]
-    return sorted(tuple(int(row[key]) for key in ("macs", "params", "out_c", "out_h", "out_w")) for row in rows)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_layers_of_known_networks_are_as_published(name: str) -> None:
-    wanted = published(name)
-    make, side = NETWORKS[name]
-    with torch.device("meta"):
-        module = make()
-    traced = trace_module(module, (3, side, side), name=name)
-    assert sizes(traced) == wanted
-    counts = count(traced.design)
-    assert counts.parameters == sum(one.numel() for one in module.parameters())
-    assert counts.macs == MACS.get(name, sum(row[0] for row in wanted))
-    assert traced.notes == ()
-    roles = [layer.role for layer in traced.architecture.weighted]
-    assert (roles[0], roles[-1]) == (Role.STEM, Role.CLASSIFIER)
-    assert len(traced.architecture.shortcuts) == (4 if name.startswith("resnet") else 0)
 
 
 class Mixed(nn.Module):
@@ -87,23 +42,6 @@ class Mixed(nn.Module):
         x = self.up(self.block(self.gate(self.stem(x))))
         tokens = self.encoder(x.flatten(2).transpose(1, 2))
         return functional.softmax(self.head(tokens.mean(1)), -1)
-
-
-def exported(module: nn.Module, *, optimize: bool = True, dynamo: bool = True) -> bytes:
-    picture = torch.zeros(1, 3, 32, 32)
-    if dynamo:
-        program = torch.onnx.export(module.eval(), (picture,), dynamo=True, optimize=optimize, verbose=False)
-        assert program is not None
-        return bytes(program.model_proto.SerializeToString())
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
-        torch.onnx.export(module.eval(), (picture,), file.name, dynamo=False, opset_version=17)
-        return Path(file.name).read_bytes()
-
-
-def steps(traced: Traced) -> list[tuple[Op, tuple[int, int, int], Activation, Role, int, int]]:
-    return [
-        (one.op, one.out_shape, one.activation, one.role, one.macs, one.weights) for one in traced.architecture.layers
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +144,97 @@ def test_a_small_vision_transformer_has_all_its_parameters() -> None:
     module = VisionTransformer(side=32, patch=16, features=64, depth=1)
     traced = trace_module(module, (3, 32, 32))
     assert count(traced.design).parameters == sum(one.numel() for one in module.parameters())
+
+
+class Gated(nn.Module):
+    """Squeeze and excite as in the first implementations: the gate is repeated before it is multiplied."""
+
+    def __init__(self, *, repeats: bool) -> None:
+        super().__init__()
+        self.stem, self.gate, self.repeats = conv(3, 16, 3), nn.Linear(16, 16), repeats
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        gate = functional.hardsigmoid(self.gate(x.mean((2, 3))))[:, :, None, None]
+        gated: Tensor = x * (gate.expand_as(x) if self.repeats else gate)
+        return gated
+
+
+def test_a_gate_that_is_repeated_before_the_product_is_a_gate() -> None:
+    plain = trace_module(Gated(repeats=False), (3, 16, 16))
+    repeated = Gated(repeats=True)
+    traced = trace_module(repeated, (3, 16, 16))
+    assert steps(traced) == steps(plain)
+    assert [layer.op for layer in traced.architecture.layers] == [Op.CONV, Op.POOL_AVERAGE, Op.FC, Op.MULTIPLY]
+    assert steps(trace_onnx(exported(repeated, side=16, dynamo=False))) == steps(plain)
+
+
+class Between(nn.Module):
+    """Something between two convolutions."""
+
+    def __init__(self, within: nn.Module, wrote: int = 8) -> None:
+        super().__init__()
+        self.stem, self.within, self.head = nn.Conv2d(3, 8, 3), within, nn.Conv2d(wrote, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(self.within(functional.relu(self.stem(x))))
+        return y
+
+
+@pytest.mark.parametrize(
+    "norm", [nn.LocalResponseNorm(5), nn.LocalResponseNorm(2, 1e-3, 0.5, 2.0)], ids=["odd", "even"]
+)
+def test_a_local_response_norm_is_one_layer(norm: nn.Module) -> None:
+    traced = trace_module(Between(norm), (3, 16, 16))
+    assert [layer.op for layer in traced.architecture.layers] == [Op.CONV, Op.OTHER, Op.CONV]
+    assert (traced.architecture.layers[1].out_shape, traced.notes) == ((8, 14, 14), ())
+
+
+class Volume(nn.Module):
+    """A mean over three dimensions that is no local response norm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x / functional.avg_pool3d(x[:, None], 3, 1, 1)[:, 0]
+
+
+def test_pools_over_three_dimensions_are_refused() -> None:
+    with pytest.raises(UnsupportedModel, match="one picture of one or two spatial dimensions"):
+        trace_module(Volume(), (3, 8, 8))
+
+
+class Unit(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.normalize(x, dim=1)
+
+
+@pytest.mark.parametrize(("within", "wrote"), [(nn.GLU(1), 4), (Unit(), 8)], ids=["glu", "normalize"])
+def test_functions_of_several_operators(within: nn.Module, wrote: int) -> None:
+    """A gated linear unit; features of length 1."""
+    module = Between(within, wrote)
+    traced = trace_module(module, (3, 16, 16))
+    other = trace_onnx(exported(module, side=16, dynamo=False))
+    assert sorted(steps(traced), key=str) == sorted(steps(other), key=str)
+    assert traced.architecture.layers[-1].in_shape == (wrote, 14, 14)
+
+
+class Tied(nn.Module):
+    """One head for two maps, and one projection for tokens twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.project = nn.Conv2d(3, 4, 1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([self.head(x).flatten(2), self.head(functional.max_pool2d(x, 2)).flatten(2)], 2)
+        y: Tensor = self.project(self.project(x.transpose(1, 2)).relu())
+        return y
+
+
+def test_weights_of_several_layers_are_noted() -> None:
+    traced = trace_module(Tied(), (3, 8, 8))
+    assert traced.notes == (
+        "head, head.2: their weights are the same, and counted for each",
+        "project.weight, project.2.weight: their weights are the same, and counted for each",
+    )
+    (note,) = trace_onnx(exported(Tied(), side=8, dynamo=False)).notes[:1]
+    assert note.endswith("their weights are the same, and counted for each")

@@ -11,6 +11,7 @@ import pytest
 from onnx import NodeProto
 
 from design.layer import Activation, Layer, Op
+from networks.tracing.errors import UnsupportedModel
 from networks.tracing.onnx_model import trace_onnx
 from tests.networks.tracing.small_models import content, floats, node, whole
 
@@ -192,6 +193,39 @@ def test_layer_norm_in_elementary_operators_is_one_norm_with_scale_and_shift() -
     constants = {"axes": whole(-1), "two": np.float32(2), "eps": np.float32(1e-5), "g": floats(8)}
     (layer,) = trace_onnx(content(nodes, constants, shape=(1, 5, 8))).architecture.layers
     assert (layer.op, layer.parameters, layer.out_shape) == (Op.NORM, 16, (8, 5, 1))
+
+
+def _local_response(kernel: list[int], squared: str = "x x") -> bytes:
+    nodes = [
+        node("Mul", squared, "s"),
+        node("Reshape", "s apart", "a"),
+        node("Pad", "a around", "p"),
+        node("AveragePool", "p", "m", kernel_shape=kernel),
+        node("Squeeze", "m one", "q"),
+        node("Mul", "q alpha", "u"),
+        node("Add", "k u", "v"),
+        node("Pow", "v beta", "w"),
+        node("Div", "x w"),
+    ]
+    constants = {"apart": whole(1, 1, 3, 8, 8), "around": whole(0, 0, 1, 0, 0, 0, 0, 1, 0, 0), "one": whole(1)}
+    numbers = {"alpha": np.float32(1e-4), "k": np.float32(1), "beta": np.float32(0.75)}
+    return content(nodes, constants | numbers)
+
+
+def test_a_local_response_norm_in_elementary_operators_is_one_layer() -> None:
+    file = _local_response([3, 1, 1])
+    (layer,) = trace_onnx(file).architecture.layers
+    assert (layer.op, layer.out_shape) == (Op.OTHER, (3, 8, 8))
+    x = floats(1, 3, 8, 8)
+    alone = content([node("LRN", "x", size=3)])
+    one, other = (onnxruntime.InferenceSession(own).run(None, {"x": x})[0] for own in (file, alone))
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+@pytest.mark.parametrize("file", [_local_response([3, 3, 1]), _local_response([3, 1, 1], "x k")], ids=["wide", "plain"])
+def test_what_is_no_local_response_norm_is_not_taken_for_one(file: bytes) -> None:
+    with pytest.raises(UnsupportedModel, match="one picture of one or two spatial dimensions"):
+        trace_onnx(file)
 
 
 def test_rms_norm_has_one_value_a_channel() -> None:
