@@ -59,6 +59,11 @@ def test_weights_of_a_finished_parent_that_are_gone_are_trained_again(stations: 
     path.unlink()
     assert trained_weights(parent, stations.parents).read_bytes() == content
     assert run(parent, stations.parents) == stored
+    kept = stations.parents.results / "weights" / f"{path.parent.name}.safetensors"
+    kept.parent.mkdir()
+    path.rename(kept)
+    assert trained_weights(parent, stations.parents) == kept
+    kept.rename(path)
 
 
 def test_settings_make_a_run() -> None:
