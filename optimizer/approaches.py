@@ -8,7 +8,7 @@ from optimizer.library_search import LibrarySearch
 from optimizer.neural import NeuralSearch
 
 WHY: dict[str, str] = {
-    ExactSearch.approach: "the space has few enough networks for all of them to be predicted on this device",
+    ExactSearch.approach: "the space has few enough networks for all of them to be compared on this device",
     LibrarySearch.approach: "designs found on proxy devices were judged by the predictors of this one, and the best "
     "was polished",
     NeuralSearch.approach: "networks proposed designs, the predictors of this device judged them, and the best were "

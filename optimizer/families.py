@@ -18,8 +18,8 @@ from predictors.predict import own_figures
 
 CACHED_FAMILIES = 16
 """A family is all networks under one policy: 15,625 cells take about 12 MB."""
-CACHED_CONTENDERS = 64
-"""Contenders of a family at one risk: about a tenth of it."""
+CACHED_CONTENDERS = 24
+"""Contenders of a family at one risk: about a seventh of it, 2 MB."""
 
 
 @lru_cache(maxsize=CACHED_FAMILIES)
