@@ -32,12 +32,18 @@ from benchmarks.pruning_table import floors, percent, table, tell
 from benchmarks.report import Arguments, base_parser, checked, say, write
 from design.design import Design
 from design.pruning import PruningPlan
+from networks.pruning.budget import AMOUNTS
+from networks.pruning.decision import Method, decide
+from networks.pruning.prune import carried_out
+from networks.pruning.scores import Sensitivity
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "pruning"
 SEEDS = 3
 EPOCHS = MOST_EPOCHS = 8
 RATE_EPOCHS = 2
 """After which the learning rate is chosen."""
+BLOCK = 8
+"""Channels that runtimes compute at once."""
 MOST_REMOVED = 0.15
 """Share of the parameters of VGG that may remain: 85 % removed."""
 QUICK_PICTURES = 6000
@@ -233,6 +239,10 @@ def _looked_at(study: Study, rate: float | None, runs: Sequence[Result]) -> dict
     for one in runs:
         if one["method"] == "provable" and one["seed"] == 0:
             designs[percent(one["keep"])] = _design(one)
+    method, weights = Method(score=Sensitivity(batches=lambda: looked_at), multiple=BLOCK), AMOUNTS["parameters"]
+    for keep in study.kept:  # the same budget in whole blocks of channels, not trained: times do not depend on weights
+        decision = decide(network, whole, method, weights, keep * float(weights([whole])[0]))
+        designs[f"{percent(keep)}_in_blocks"] = carried_out(network, whole, decision, lambda: looked_at)[1]
     return {
         **(cost := sensitivity_cost(network, looked_at)),
         "sensitivity": cost,
