@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,11 @@ def fit_groups(
     for place in places.values():
         for path in sorted(place.iterdir()):
             os.replace(path, out / path.name)
-    shutil.rmtree(waiting, ignore_errors=True)
+    for place in places.values():  # other fits may wait beside these
+        for own in (place, *waiting.glob(f"{place.name}.*")):
+            shutil.rmtree(own, ignore_errors=True)
+    with suppress(OSError):
+        waiting.rmdir()
 
 
 def end_with(parent: int) -> None:
@@ -110,6 +115,7 @@ def tell(who: str, text: str) -> None:
 def _fitted(fit: Callable[[str, Sequence[str], Path], str], group: Group, place: Path) -> str:
     """Fit one group; its folder has its name once it is whole."""
     begun = place.with_suffix(f".{os.getpid()}")
+    shutil.rmtree(begun, ignore_errors=True)  # of a process long gone
     begun.mkdir(parents=True)
     said = fit(*group, begun)
     os.replace(begun, place)

@@ -10,13 +10,14 @@ norm stands behind their activation have no place for a constant and stay as the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from design.layer import Activation, Op
 from networks.layers import Norm, Quantized
+from networks.looking import look_at
 from networks.network import Network, Unit
 from networks.pad import Pad
 from networks.pruning.selection import KeptChannels
@@ -35,7 +36,9 @@ def channel_means(network: Network, batches: Iterable[Tensor]) -> Means:
     sums: dict[str, Tensor] = {}
     positions: dict[str, int] = {}
 
-    def add(name: str, part: nn.Module, x: Tensor) -> None:
+    def look(name: str, part: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        del output
+        x = given[0]
         if isinstance(part, Quantized):
             x = part.quantized_input(x)
         elif isinstance(part, Pad):
@@ -44,25 +47,9 @@ def channel_means(network: Network, batches: Iterable[Tensor]) -> Means:
         sums[name] = sums[name] + own.sum(1) if name in sums else own.sum(1)
         positions[name] = positions.get(name, 0) + own.shape[1]
 
-    handles = []
-    for unit in network.units():
-        if isinstance(unit.operation, Quantized | Pad):
-            name = unit.step.layer.name
-
-            def hook(part: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
-                add(name, part, inputs[0])
-
-            handles.append(unit.operation.register_forward_pre_hook(hook))
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            for images in batches:
-                network(images)
-    finally:
-        network.train(training)
-        for handle in handles:
-            handle.remove()
+    parts = {unit.step.layer.name: unit.operation for unit in network.units()}
+    watched = {name: part for name, part in parts.items() if isinstance(part, Quantized | Pad)}
+    look_at(network, batches, [(part, partial(look, name)) for name, part in watched.items()])
     if not sums:
         raise ValueError("channel_means must be given at least one batch")
     return {name: total / positions[name] for name, total in sums.items()}

@@ -62,10 +62,12 @@ def test_a_fit_that_failed_goes_on_and_ships_nothing_before_all_is_there(tmp_pat
     assert {path.read_text() for path in tmp_path.glob("*.times")} == {"x"}
 
 
-def test_another_fit_begins_anew(tmp_path: Path) -> None:
+def test_another_fit_begins_anew_and_leaves_what_waits_alone(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the disk is full"):
         fitted(failing, tmp_path, "one")
     assert len(fitted(written, tmp_path, "another")) == len(groups())
+    assert fitted(written, tmp_path, "one")[0] == f"{len(groups()) - 1} of {len(groups())} were finished before"
+    assert not (tmp_path / UNFINISHED).exists()
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
