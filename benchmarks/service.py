@@ -1,7 +1,7 @@
 """POST /v1/designs over HTTP, as a ratio to an empty endpoint of the same server in the same run.
 
-The server is a process of its own on loopback with an embedded database; `rss_mb` is that process. The batch endpoint is
-not asked here, `batch_ms_per_device` is null: see `fleet` of `benchmarks.optimizer`.
+The server is a process of its own on loopback with an embedded database; `rss_mb` is that process. The batch endpoint
+is not asked here, `batch_ms_per_device` is null: see `fleet` of `benchmarks.optimizer`.
 """
 
 from __future__ import annotations
