@@ -127,9 +127,9 @@ class TreeWalk:
         node = np.repeat(self.root, count)
         start = np.tile(np.arange(count) * width, len(self.root))
         for _ in range(self.depth):
-            goes_right = compared[start + self.feature[node]] > self.number[node]
-            node = self.child[2 * node + goes_right]
-        found = self.value[node].reshape(len(self.root), count)
+            goes_right = compared.take(start + self.feature.take(node)) > self.number.take(node)
+            node = self.child.take(2 * node + goes_right)
+        found = self.value.take(node).reshape(len(self.root), count)
         return np.asarray(found.mean(axis=0, dtype=np.float64))
 
 

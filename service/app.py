@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 import torch
 from fastapi import FastAPI
@@ -39,6 +38,7 @@ from service.networks.endpoints import router as networks_router
 from service.openapi import DESCRIPTION, describe_problems
 from service.predictions.endpoints import router as predictions_router
 from service.proxies.endpoints import router as proxies_router
+from service.release import RELEASE
 from service.settings import Settings
 from service.spaces.endpoints import router as spaces_router
 from service.tasks.endpoints import router as tasks_router
@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     )
     app = FastAPI(
         title="Bespoke",
-        version=version("bespoke"),
+        version=RELEASE,
         description=DESCRIPTION,
         lifespan=_lifespan,
         docs_url=None,  # these pages load scripts from elsewhere

@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +28,7 @@ from design.errors import BespokeError
 from design.prediction import Prediction
 from optimizer.optimize import VERSION
 from optimizer.problem import Answer
+from service.release import RELEASE
 from service.serve import PORTS_TRIED, background, beside, bind, settings_for
 from service.tables import answer_view
 from service.verdicts import LIMITS as WORDED
@@ -107,7 +107,7 @@ def request_design(url: str) -> tuple[dict[str, Any], str]:
         TourFailed: The service did not answer with a design.
     """
     request = body()
-    text = json.dumps([request, VERSION, version("bespoke")], sort_keys=True)
+    text = json.dumps([request, VERSION, RELEASE], sort_keys=True)
     key = {"Idempotency-Key": f"tour-{hashlib.sha256(text.encode()).hexdigest()[:32]}"}
     with httpx.Client(base_url=url, timeout=ANSWER_WAIT_S, trust_env=False) as client:
         start = time.perf_counter()

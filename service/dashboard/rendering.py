@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.dashboard import assets
+from service.release import RELEASE
 from service.units import TIMES
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -41,7 +41,7 @@ _environment = Environment(
 )
 _environment.globals |= {
     "asset": assets.address,
-    "version": version("bespoke"),
+    "version": RELEASE,
     "openapi": OPENAPI,
     "times": TIMES,
     "section": "",

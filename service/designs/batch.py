@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from fastapi import Response
 
@@ -36,6 +35,7 @@ from service.errors import at, refused
 from service.idempotency import Once, Record, Reply
 from service.problems import Problem as ProblemDocument
 from service.problems import Refusal, problem_document
+from service.release import RELEASE
 
 PATH = "/v1/designs/batch"
 
@@ -178,6 +178,4 @@ def _versions(fleet: Fleet, energy_model: str) -> Versions | None:
     sources = next((one.predictions.sources for one in fleet.members if isinstance(one, FleetMember)), None)
     if sources is None:
         return None
-    return Versions(
-        bespoke=version("bespoke"), optimizer=LIBRARY_VERSION, energy_model=energy_model, predictors=sources
-    )
+    return Versions(bespoke=RELEASE, optimizer=LIBRARY_VERSION, energy_model=energy_model, predictors=sources)

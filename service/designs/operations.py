@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 
 from fastapi import Response
 
-from design.design import Design
 from design.spaces.registry import find_space
 from design.task import find_task
 from optimizer.approaches import why
@@ -32,6 +30,7 @@ from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.models import DesignRow
 from service.problems import Fault, Refusal, not_found
+from service.release import RELEASE
 
 
 def create(context: Context, once: Once, request: DesignRequest) -> Response:
@@ -43,13 +42,13 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
         if not answer.feasible:
             raise _infeasible(answer)
         versions = Versions(
-            bespoke=version("bespoke"),
+            bespoke=RELEASE,
             optimizer=answer.optimizer_version,
             energy_model=answer.prediction.energy_model,
             predictors=answer.prediction.sources,
         )
         with context.database.writing() as session:
-            document = _document(repository.add(session, question, answer, versions))
+            document = _document(repository.add(session, question, answer, versions), answer)
             reply = Reply(status=201, body=document.model_dump_json(), location=document.links.self)
             record(session, reply)
         return reply
@@ -192,13 +191,15 @@ def _summary(row: DesignRow) -> DesignSummary:
     )
 
 
-def _document(row: DesignRow) -> DesignDocument:
+def _document(row: DesignRow, answer: Answer | None = None) -> DesignDocument:
+    """A stored design for people; with the answer that was stored just now, nothing is read twice."""
     own = {
         "feasible": True,
         "assumed": row.prediction["assumed"],
         "links": _links(row.id),
         "why": why(row.approach),
     }
-    names = [name for name in DesignDocument.model_fields if name not in own and name != "design"]
-    stored = {name: getattr(row, name) for name in names}
-    return DesignDocument.model_validate(stored | own | {"design": Design.model_validate(row.design)})
+    if answer is not None:
+        own |= {"design": answer.design, "prediction": answer.prediction}
+    stored = {name: getattr(row, name) for name in DesignDocument.model_fields if name not in own}
+    return DesignDocument.model_validate(stored | own)

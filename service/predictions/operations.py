@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from importlib.metadata import version
 from typing import Protocol
 
 from fastapi import Response
@@ -22,6 +21,7 @@ from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.predictions.schemas import DevicePrediction, PredictionDocument, PredictionRequest, PredictionVersions
 from service.predictions.subjects import subject_of
+from service.release import RELEASE
 
 
 def create(context: Context, once: Once, request: PredictionRequest) -> Response:
@@ -110,7 +110,7 @@ def document(
         network=None,
         task=task.name if task else None,
         notes=notes,
-        versions=PredictionVersions(bespoke=version("bespoke"), energy_model=energy_model),
+        versions=PredictionVersions(bespoke=RELEASE, energy_model=energy_model),
         items=items,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -11,6 +10,7 @@ from markupsafe import Markup
 from networks.training.monitor.figure import edge_figure
 from networks.training.monitor.record import MonitorRecord
 from service.dashboard.glance import strip
+from service.release import RELEASE
 from service.units import DASH, TIMES, count, kilobytes, milliseconds, percent, shape, significant
 from service.wording import BASES, assumed_value, bits, filters, operation
 from service.worker.report.document import Comparison, JobReport, Training
@@ -82,7 +82,7 @@ def report_page(report: JobReport) -> str:
         trainings=[watched(training) for training in report.trainings],
         significance=significance_plot(report.significance),
         basis=BASES[report.prediction.accuracy_basis],
-        version=version("bespoke"),
+        version=RELEASE,
     )
 
 
