@@ -7,8 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.hybrid_variants import TASK
+from benchmarks.hybrid_variants import K_BIT, TASK
 from design.design import Design
+from networks.options import BuildOptions
 from networks.training.augmentation import usual_augmentation
 from networks.training.options import FitOptions
 
@@ -23,6 +24,8 @@ RECIPE: dict[str, Any] = {
 }
 """The same for all variants, without a teacher, so that differences are the bits'. Chosen for full precision, on the
 validation part, with a seed of its own (docs/log.md)."""
+ALIKE = BuildOptions(shortcut_few_bits=True)
+"""How every variant is built: blocks of k bits have the shortcuts of binary ones."""
 SIGNIFICANCE_PICTURES = 1000
 """Of the validation part; never test pictures."""
 
@@ -53,6 +56,7 @@ class Job:
     @property
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the design and the code."""
+        alike = {"shortcut_few_bits": True} if self.variant in K_BIT else {}  # nothing to others
         return {
             "task": TASK,
             "seed": self.seed,
@@ -60,6 +64,7 @@ class Job:
             "limit": self.limit,
             "test_limit": self.test_limit,
             **RECIPE,
+            **alike,
         }
 
     def digest(self, design: Design) -> str:

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from benchmarks.epochs import EpochTeller
-from benchmarks.hybrid_recipe import SIGNIFICANCE_PICTURES, Job
+from benchmarks.hybrid_recipe import ALIKE, SIGNIFICANCE_PICTURES, Job
 from benchmarks.hybrid_variants import PLAIN, TASK, design_of
 from design.design import Design
 from design.task import find_task
@@ -100,7 +100,7 @@ def trained_weights(job: Job, places: Places) -> Path:
     with alone(folder):
         if not path.exists():
             if digest in stored_results(places.results):
-                module = build(design, seed=job.seed)
+                module = build(design, seed=job.seed, options=ALIKE)
                 data = read_data(places.data, job.limit)
                 fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
                 _keep_weights(module, folder)
@@ -122,7 +122,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     """Train, test and keep."""
     commit = commit_now()
     data = read_data(places.data, job.limit)
-    module = build(design, seed=job.seed)
+    module = build(design, seed=job.seed, options=ALIKE)
     fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
     batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)

@@ -24,6 +24,8 @@ PLAIN = "plain_binary"
 CHOSEN = ("pca_k2", "control_k2")
 """The variants that depend on what the plain network shows."""
 VARIANTS = ("full_precision", "binary", "fp_shortcuts", *CHOSEN, "uniform_2", "uniform_4")
+K_BIT = (*CHOSEN, "uniform_2", "uniform_4")
+"""The variants with convolutions of 2 or 4 bits in their bodies."""
 K: Bits = 2
 
 

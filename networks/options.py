@@ -30,11 +30,14 @@ class BuildOptions:
         order: Of norms and activations.
         shortcut_every_convolution: A shortcut around each convolution of a residual block that has a binary
             convolution, not around both together (Bi-Real Net, arXiv 1808.00278).
+        shortcut_few_bits: The same in blocks with a convolution that reads 4 bits or less, so that networks of binary
+            and k-bit blocks differ in bits alone (as in the code of arXiv 1906.01493).
         quantizers: Which quantizer a number of bits means.
     """
 
     order: Order = Order.CENTRED
     shortcut_every_convolution: bool = True
+    shortcut_few_bits: bool = False
     quantizers: QuantizerOptions = field(default_factory=QuantizerOptions)
 
 

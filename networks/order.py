@@ -49,7 +49,7 @@ def steps(architecture: Architecture, policy: PrecisionPolicy, options: BuildOpt
     """The steps of a (pruned) architecture, in an order in which they can run."""
     found = {layer.name: _as_designed(layer) for layer in architecture.layers}
     if options.shortcut_every_convolution:
-        found = _scheduled(_shortcuts(found, policy))
+        found = _scheduled(_shortcuts(found, policy, FEW_BITS if options.shortcut_few_bits else 1))
     found = _centred(found, policy) if options.order is Order.CENTRED else _norm_first(found, policy)
     return _signs(tuple(found.values()))
 
@@ -81,16 +81,21 @@ def _readers(found: Mapping[str, Step]) -> dict[str, list[str]]:
     return readers
 
 
-def _shortcuts(found: dict[str, Step], policy: PrecisionPolicy) -> dict[str, Step]:
-    """Give each convolution of a residual block with a binary convolution a shortcut of its own (`design.bypasses`).
+def _shortcuts(found: dict[str, Step], policy: PrecisionPolicy, most_bits: int) -> dict[str, Step]:
+    """Give each convolution of a residual block that reads few bits a shortcut of its own (`design.bypasses`).
 
     The inner channels of the block must be those of the sum.
+
+    Args:
+        found: The steps.
+        policy: Their bits.
+        most_bits: That one of the two convolutions may read at most.
     """
     found = dict(found)
     for block in bypasses([step.layer for step in found.values()]):
         first, second, add = (found[name] for name in (block.first, block.second, block.add))
-        signs = 1 in (_bits(policy, first), _bits(policy, second))
-        if signs and first.layer.out_channels == add.layer.out_channels:
+        few = min(_bits(policy, first), _bits(policy, second)) <= most_bits
+        if few and first.layer.out_channels == add.layer.out_channels:
             found[block.first] = replace(first, beside=block.beside)
             found[block.add] = replace(add, inputs=(block.second, block.first))
     return found

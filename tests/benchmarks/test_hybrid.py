@@ -13,7 +13,7 @@ import torch
 
 import benchmarks.hybrid
 from benchmarks.hybrid_figure import draw
-from benchmarks.hybrid_recipe import Job
+from benchmarks.hybrid_recipe import ALIKE, Job
 from benchmarks.hybrid_runs import Places, alone, read_data, run, stored_results
 from benchmarks.hybrid_table import table
 from benchmarks.hybrid_throughput import throughput
@@ -30,6 +30,7 @@ from benchmarks.hybrid_variants import (
 from design.counts import count
 from design.layer import Role
 from design.precision import BINARY, FULL, precision
+from networks.build import build
 
 PUBLISHED = tuple(f"stage{stage}.block1.conv{number}" for stage in (2, 3) for number in (1, 2))
 
@@ -81,6 +82,15 @@ def test_settings_and_design_make_a_run() -> None:
         Job(network="resnet20", variant="binary", seed=0, epochs=2).digest(binary),
     }
     assert len(digests) == 5
+
+
+def test_variants_differ_in_bits_alone() -> None:
+    """Blocks of few bits have a shortcut around each convolution; full precision is a plain ResNet."""
+    for variant in NETWORKS["resnet20"].variants:
+        network = build(design_of("resnet20", variant, PUBLISHED), options=ALIKE)
+        own = [unit.step.layer.name for unit in network.units() if unit.step.beside]
+        assert len(own) == (0 if variant == "full_precision" else 9), variant
+    assert job("binary").settings.keys() < job("pca_k2").settings.keys()
 
 
 @pytest.mark.parametrize("network", NETWORKS)

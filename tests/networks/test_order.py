@@ -9,7 +9,7 @@ from design.architecture import Architecture
 from design.design import Design
 from design.layer import Activation
 from design.policies import full_precision, hybrid_full_precision_shortcuts, policy_by_role
-from design.precision import BINARY, PrecisionPolicy, precision
+from design.precision import BINARY, Bits, PrecisionPolicy, precision
 from design.pruning import PruningPlan
 from design.task import find_task
 from design.zoo import find_network
@@ -58,6 +58,22 @@ def test_binary_blocks_have_a_shortcut_around_every_convolution() -> None:
     assert names.index("stage2.block1.shortcut") < names.index("stage2.block1.conv1")
     both = _steps("resnet20", options=BuildOptions(shortcut_every_convolution=False))
     assert all(step.beside is None for step in both.values())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_blocks_of_few_bits_can_have_the_shortcuts_of_binary_ones(bits: Bits) -> None:
+    """So that networks whose blocks have different bits have one topology."""
+    policy = policy_by_role(_architecture("resnet20"), body=precision(bits))
+    around = {}
+    for few in (False, True):
+        found = _steps("resnet20", policy, BuildOptions(shortcut_few_bits=few))
+        around[few] = [name for name, step in found.items() if step.beside]
+    assert len(around[False]) == (9 if bits == 1 else 0)
+    assert len(around[True]) == (9 if bits <= 4 else 0)
+    network = build(
+        Design(architecture=_architecture("resnet20"), policy=policy), options=BuildOptions(shortcut_few_bits=True)
+    )
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 10)
 
 
 def test_blocks_with_other_inner_channels_keep_their_one_shortcut() -> None:
