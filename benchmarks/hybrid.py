@@ -28,6 +28,7 @@ from benchmarks.hybrid_variants import (
     CHOSEN,
     NETWORKS,
     PLAIN,
+    PUBLISHED_BINARY,
     RESNET20,
     VARIANTS,
     Network,
@@ -92,19 +93,31 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="finished runs")
     parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="checkpoints and trained weights")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes, a thread each")
+    parser.add_argument("--device", default="cpu", help="where networks are trained, e.g. cuda (default cpu)")
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="of every training, in place of 15 and 10; 200 in papers"
+    )
     parser.add_argument("--stored", action="store_true", help="train nothing, report the finished runs")
     found = parser.parse_args(arguments)
-    if found.jobs < 1:
-        parser.error(f"--jobs must be at least 1, but got {found.jobs}")
+    for name in ("jobs", "epochs"):
+        number = getattr(found, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name} must be at least 1, but got {number}")
+    try:
+        torch.empty(0, device=found.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device must be one that torch can use here, but got {found.device}: {error}")
     return checked(parser, found), found
 
 
 def _study(given: Arguments, found: argparse.Namespace, results: Path, cache: Path) -> Study:
-    places = Places(data=given.data, results=results, cache=cache)
+    places = Places(data=given.data, results=results, cache=cache, device=found.device)
     if given.quick:
-        short = replace(RESNET20, epochs=QUICK_EPOCHS, seeds=1)
+        short = replace(RESNET20, epochs=found.epochs or QUICK_EPOCHS, seeds=1)
         return Study(networks=(short,), places=places, limit=QUICK_PICTURES, test_limit=QUICK_TESTED, jobs=found.jobs)
     networks = (replace(RESNET20, seeds=given.seeds), *(own for name, own in NETWORKS.items() if name != RESNET20.name))
+    if found.epochs is not None:
+        networks = tuple(replace(own, epochs=found.epochs) for own in networks)
     return Study(networks=networks, places=places, jobs=found.jobs, stored=found.stored)
 
 
@@ -120,7 +133,8 @@ def _measured(study: Study) -> dict[str, Any]:
         "quick": study.limit is not None,
         "recipe": RECIPE,
         "energy_model": ENERGY_MODEL,
-        "hardware": hardware(),
+        "published_binary_resnet20": PUBLISHED_BINARY,
+        "hardware": hardware(study.places.device),
     }
     stored = stored_results(study.places.results)
     for network in study.networks:

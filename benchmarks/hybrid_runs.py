@@ -34,6 +34,7 @@ from networks.training.evaluation import evaluate
 from networks.training.fit import fit
 from networks.training.half_precision import bf16_is_native
 from networks.training.pictures import Pictures
+from networks.training.progress import Fitted
 from networks.training.sources.read import read_task
 
 FORMAT = 1
@@ -52,11 +53,13 @@ class Places:
         data: Folder of the pictures.
         results: One small file for each finished run.
         cache: Checkpoints and trained weights, outside the repository.
+        device: Where networks are trained; they are tested on the CPU.
     """
 
     data: Path
     results: Path
     cache: Path
+    device: str = "cpu"
 
 
 def stored_results(folder: Path) -> dict[str, Result]:
@@ -100,9 +103,7 @@ def trained_weights(job: Job, places: Places) -> Path:
     with alone(folder):
         if not path.exists():
             if digest in stored_results(places.results):
-                module = build(design, seed=job.seed, options=ALIKE)
-                data = read_data(places.data, job.limit)
-                fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
+                module, _ = _fitted(job, design, read_data(places.data, job.limit), folder, places.device)
                 _keep_weights(module, folder)
             else:
                 _trained(job, design, digest, folder, places)
@@ -122,8 +123,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     """Train, test and keep."""
     commit = commit_now()
     data = read_data(places.data, job.limit)
-    module = build(design, seed=job.seed, options=ALIKE)
-    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
+    module, fitted = _fitted(job, design, data, folder, places.device)
     batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)
     result: Result = {
@@ -145,11 +145,18 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
         "data": data.digest(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
-        "hardware": hardware(),
+        "hardware": hardware(places.device),
     }
     keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
     _keep_weights(module, folder)
     return result
+
+
+def _fitted(job: Job, design: Design, data: TrainingData, folder: Path, device: str) -> tuple[nn.Module, Fitted]:
+    """Trained on a device (going on from a checkpoint), and back on the CPU."""
+    module = build(design, seed=job.seed, options=ALIKE).to(device)
+    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
+    return module.cpu(), fitted
 
 
 def _keep_weights(module: nn.Module, folder: Path) -> None:
@@ -212,8 +219,8 @@ def _git(folder: Path, arguments: Sequence[str]) -> str:
     return done.stdout.strip()
 
 
-def hardware() -> dict[str, Any]:
-    """The processor and what runs on it."""
+def hardware(device: str = "cpu") -> dict[str, Any]:
+    """The processor and what runs on it; the accelerator, where networks are trained on one."""
     model = platform.processor() or platform.machine()
     facts = Path("/proc/cpuinfo")
     flags: set[str] = set()
@@ -225,10 +232,12 @@ def hardware() -> dict[str, Any]:
             elif name.strip() == "flags":
                 flags = set(value.split())
     vectors = [one for one in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if one in flags]
-    return {
+    on = torch.device(device)
+    accelerator = {"accelerator": torch.cuda.get_device_name(on)} if on.type == "cuda" else {}
+    return accelerator | {
         "processor": model,
         "vectors": vectors,
-        "bf16": bf16_is_native(torch.device("cpu")),
+        "bf16": bf16_is_native(on),
         "cores": os.cpu_count(),
         "threads": 1,
         "torch": torch.__version__,

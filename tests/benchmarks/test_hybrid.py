@@ -198,15 +198,27 @@ def test_what_is_stored_is_reported_without_training(
 ) -> None:
     monkeypatch.setattr(benchmarks.hybrid, "throughput", partial(throughput, pictures=32, repeats=1))
     places = Places(data=folder, results=tmp_path / "results", cache=tmp_path / "cache")
-    monkeypatch.setattr(benchmarks.hybrid, "RESNET20", replace(RESNET20, epochs=1))
     run(job("full_precision"), places)
     own = ["--results", str(places.results), "--cache", str(places.cache)]
-    benchmarks.hybrid.main(["--data", str(folder), "--stored", "--json", str(tmp_path / "all.json"), *own])
+    benchmarks.hybrid.main(
+        ["--data", str(folder), "--stored", "--epochs", "1", "--json", str(tmp_path / "all.json"), *own]
+    )
     found = json.loads((tmp_path / "all.json").read_text())
     assert found["full_precision"]["seeds"] == [0]
     assert "binary" not in found
     assert "pca_k2" not in found
     assert found["missing_runs"] == 20
     assert found["vgg_small_quarter"]["missing_runs"] == 5
+    assert found["published_binary_resnet20"]
     assert (places.results / "resnet20.svg").exists()
     assert "not trained yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [["--epochs", "0"], ["--jobs", "0"], ["--device", "nowhere"]])
+def test_what_cannot_be_trained_is_refused(
+    wrong: list[str], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        benchmarks.hybrid.main(["--data", str(folder), "--json", "-", "--results", str(tmp_path / "results"), *wrong])
+    assert f"{wrong[0]} must be" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
