@@ -8,7 +8,7 @@ network (no shortcuts, see `networks.plain`) is looked at; any module with named
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -23,14 +23,14 @@ from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Bits, Precision, PrecisionPolicy, precision
 from networks.covariance import Covariance, FloatArray, components_below
 from networks.looking import look_at
-from networks.network import Unit
+from networks.network import Network, Unit
 
 DELTA = 2.0
 SHARE = 0.99
 
 
 class Rule(StrEnum):
-    """When a layer is significant (k components, C channels, l - 1 the layer before).
+    """When a layer is significant (k components, C channels, l - 1 the layer before: see `layers_before`).
 
     JUMP: k_l - k_(l-1) >= delta, as published; it fires wherever the network widens.
     NORMALISED: k_l - k_(l-1) C_l / C_(l-1) >= delta: what widening alone would bring does not count.
@@ -46,7 +46,8 @@ class SignificanceOptions:
 
     Attributes:
         rule: See Rule.
-        share: Of the variance that the components counted stay below (.99 in the paper's figures, .999 in its code).
+        share: Of the variance that the components counted stay below. In the paper's code .999 is the documented
+            default, but the evaluation and the plots use .99.
         delta: Components that a layer must gain (2 in the paper's code).
     """
 
@@ -62,7 +63,7 @@ class LayerSignificance:
     Attributes:
         channels: C_l.
         components: k_l.
-        gain: What the rule compares with delta; None for the first layer.
+        gain: What the rule compares with delta; None where no layer of the curve comes before.
         significant: Whether it deserves more bits.
         reason: In words.
     """
@@ -98,13 +99,33 @@ def body_convolutions(architecture: Architecture) -> tuple[str, ...]:
     return tuple(layer.name for layer in architecture.weighted if layer.role is Role.BODY and layer.op is Op.CONV)
 
 
+def layers_before(architecture: Architecture, names: Iterable[str]) -> dict[str, str | None]:
+    """Of each named layer the nearest named one among what it reads, directly or through layers without a name here.
+
+    Where a sum or a concatenation has several, it is the one that computes last: on the main path of a block, not on
+    its shortcut. None: the layer is the first of the network or of a branch.
+    """
+    curve = set(names)
+    place = {layer.name: number for number, layer in enumerate(architecture.layers)}
+    nearest: dict[str, str] = {}
+    found: dict[str, str | None] = {}
+    for layer in architecture.layers:
+        before = max((nearest[name] for name in layer.inputs if name in nearest), key=place.__getitem__, default=None)
+        if layer.name in curve:
+            found[layer.name] = before
+            nearest[layer.name] = layer.name
+        elif before is not None:
+            nearest[layer.name] = before
+    return found
+
+
 def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterable[Tensor]) -> dict[str, FloatArray]:
     """Variances along the principal components of each layer's output, streamed: memory does not grow with pictures.
 
     Args:
         module: Looked at in evaluation mode (its mode is left as it was).
         names: Of its convolutions (any submodules that give N x C x H x W or N x C). Of a built network, the names of
-            layers: their bare operations are looked at.
+            layers: their bare operations are looked at. Other names are those of `named_modules`.
         batches: Pictures (N x C x H x W) held out of training; never test pictures.
 
     Returns:
@@ -113,16 +134,28 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
     Raises:
         UnknownName: The module has no such part, or it computed nothing.
     """
-    parts = dict(module.named_modules())
-    missing = [name for name in names if name not in parts]
-    if missing:
-        raise UnknownName("layers must be named parts of the module", ", ".join(missing[:5]))
+    parts = _parts(module, names)
     found: dict[str, Covariance] = {}
-    look_at(module, batches, [(_bare(parts[name]), partial(_take_in, found, name)) for name in names])
+    look_at(module, batches, [(_bare(part), partial(_take_in, found, name)) for name, part in parts.items()])
     silent = [name for name in names if name not in found]
     if silent:
         raise UnknownName("layers must compute something", f"nothing from {', '.join(silent[:5])}")
     return {name: found[name].variances() for name in names}
+
+
+def _parts(module: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
+    """The named parts; of a built network, layers come before modules (whose names can have an underscore behind).
+
+    Raises:
+        UnknownName: There is no such part.
+    """
+    known: dict[str, nn.Module] = dict(module.named_modules(remove_duplicate=False))
+    if isinstance(module, Network):
+        known |= {unit.step.layer.name: unit for unit in module.units()}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise UnknownName("layers must be named parts of the module", ", ".join(missing[:5]))
+    return {name: known[name] for name in names}
 
 
 def _bare(part: nn.Module) -> nn.Module:
@@ -140,7 +173,11 @@ def _take_in(found: dict[str, Covariance], name: str, part: nn.Module, given: tu
 
 
 def judge(
-    components: Sequence[int], channels: Sequence[int], names: Sequence[str], options: SignificanceOptions
+    components: Sequence[int],
+    channels: Sequence[int],
+    names: Sequence[str],
+    options: SignificanceOptions,
+    before: Mapping[str, str | None] | None = None,
 ) -> Significance:
     """Apply the rule to a curve of components.
 
@@ -149,18 +186,25 @@ def judge(
         channels: C_l.
         names: Of the layers, in the order in which they compute.
         options: The rule.
+        before: The layer that each is compared with (see `layers_before`); None: the one in front of it in `names`,
+            which is right for chains alone.
     """
+    usual = dict(zip(names, (None, *names), strict=False))
+    compared = usual if before is None else before
+    place = {name: number for number, name in enumerate(names)}
     layers = []
     for index, name in enumerate(names):
-        if index == 0:
-            gain, reason = None, "first of the curve: nothing to compare with"
+        other = compared[name]
+        if other is None:
+            gain, reason = None, f"first of {'its branch' if index else 'the curve'}: nothing to compare with"
         else:
-            before = float(components[index - 1])
+            reference = float(components[place[other]])
             if options.rule is Rule.NORMALISED:
-                before *= channels[index] / channels[index - 1]
-            gain = components[index] - before
+                reference *= channels[index] / channels[place[other]]
+            gain = components[index] - reference
             sign = ">=" if gain >= options.delta else "<"
-            reason = f"{components[index]} components after {before:.4g}: {gain:+.4g} {sign} {options.delta:g}"
+            after = f"{reference:.4g}" if other == usual[name] else f"{reference:.4g} of {other}"
+            reason = f"{components[index]} components after {after}: {gain:+.4g} {sign} {options.delta:g}"
         layers.append(
             LayerSignificance(
                 name=name,
@@ -180,11 +224,27 @@ def significance(
     batches: Iterable[Tensor],
     options: SignificanceOptions | None = None,
 ) -> Significance:
-    """Which of the named layers are significant (see `principal_variances` for the arguments)."""
+    """Which of the named layers are significant (see `principal_variances` for the arguments).
+
+    Layers of a built network are compared with what they read (`layers_before`); parts of any other module with the one
+    in front of them in `names`, so name a chain.
+    """
     own = options or SignificanceOptions()
     variances = principal_variances(module, names, batches)
     components = [components_below(variances[name], own.share) for name in names]
-    return judge(components, [len(variances[name]) for name in names], names, own)
+    return judge(components, [len(variances[name]) for name in names], names, own, _before(module, names))
+
+
+def _before(module: nn.Module, names: Sequence[str]) -> dict[str, str | None] | None:
+    """The layers that come before those named; None where what they read is not known."""
+    if not isinstance(module, Network):
+        return None
+    layers = {name: part.step.layer.name for name, part in _parts(module, names).items() if isinstance(part, Unit)}
+    if len(set(layers.values())) < len(names):
+        return None
+    named = {layer: name for name, layer in layers.items()}
+    found = layers_before(module.architecture, named)
+    return {named[layer]: None if other is None else named[other] for layer, other in found.items()}
 
 
 def hybrid_policy(architecture: Architecture, significant: Iterable[str], bits: Bits = 2) -> PrecisionPolicy:

@@ -13,7 +13,6 @@ from design.task import find_task
 from design.zoo import find_network
 from networks.build import build
 from networks.covariance import Covariance, components_below
-from networks.plain import without_shortcuts
 from networks.significance import (
     Rule,
     SignificanceOptions,
@@ -150,15 +149,3 @@ def test_the_policy_of_the_paper() -> None:
     assert sum(own == BINARY for own in policy.layers.values()) == 14
     with pytest.raises(UnknownName, match="stem"):
         hybrid_policy(RESNET, ["stem"])
-
-
-def test_the_plain_form_keeps_the_main_path() -> None:
-    plain = without_shortcuts(RESNET)
-    assert body_convolutions(plain) == body_convolutions(RESNET)
-    assert not plain.shortcuts
-    assert all(len(layer.inputs) == 1 for layer in plain.layers)
-    assert plain.layer("stage2.block1.add").inputs == ("stage2.block1.conv2",)
-    assert plain.layer("stage2.block1.add").activation is RESNET.layer("stage2.block1.add").activation
-    removed = sum(layer.macs for layer in RESNET.shortcuts)
-    assert sum(layer.macs for layer in plain.layers) == sum(layer.macs for layer in RESNET.layers) - removed
-    assert without_shortcuts(plain).layers == plain.layers
