@@ -10,7 +10,8 @@ Gradient with respect to W, with g that of Wq:
 - STRAIGHT: `g * 1(|W| <= 1)`, as if Wq were W within [-1, 1] (Bi-Real Net; ReActNet detaches alpha likewise);
 - XNOR: `alpha * 1(|W| <= 1) * g + sign(W) / n * sum_j sign(W_j) g_j`.
 
-Latent weights are kept in [-1, 1] by `networks.quantize.clip_latent_`, called after each step.
+Latent weights are kept in [-1, 1] by `networks.quantize.clip_latent_`, called after each step; those that it puts at
+-1 or 1 have the gradient of those inside, so that they can come back.
 
 Activations: `sign(x - shift)`, with a shift per channel learned by gradient (RSign of ReActNet, Liu et al.,
 arXiv 2003.03488), or plain `sign(x)`. A shift that starts from data begins at the channel's mean where the input has
@@ -43,6 +44,16 @@ class _StraightBinary(torch.autograd.Function):
         return grads[0] * inside
 
 
+class _XnorBinary(_StraightBinary):
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (weight,), (grad,) = ctx.saved_tensors, grads
+        own = signs(weight)
+        inside = weight.abs() <= 1
+        along = (own * grad).flatten(1).mean(1)
+        return per_filter(filter_scale(weight), weight) * inside * grad + own * per_filter(along, weight)
+
+
 def filter_scale(weight: Tensor) -> Tensor:
     """Mean magnitude of each filter (filters first)."""
     return weight.abs().flatten(1).mean(1)
@@ -57,10 +68,8 @@ class BinaryWeights(WeightQuantizer):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Quantized weight, the shape of `weight`."""
-        if self.gradient is ScaleGradient.STRAIGHT:
-            return _StraightBinary.apply(weight)  # type: ignore[no-any-return, no-untyped-call]
-        scale = per_filter(filter_scale(weight), weight)
-        return scale * sign(weight, SignGradient.CLIPPED)
+        function = _StraightBinary if self.gradient is ScaleGradient.STRAIGHT else _XnorBinary
+        return function.apply(weight)  # type: ignore[no-any-return, no-untyped-call]
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -33,9 +33,10 @@ def test_each_filter_has_two_levels_and_quantizing_twice_changes_nothing(gradien
     torch.testing.assert_close(quantizer(once), once)
 
 
+@pytest.mark.parametrize("clipped", [False, True])
 @pytest.mark.parametrize("gradient", ScaleGradient)
-def test_the_gradient_is_the_written_one(gradient: ScaleGradient) -> None:
-    weight = (0.8 * _weight()).requires_grad_()
+def test_the_gradient_is_the_written_one(gradient: ScaleGradient, clipped: bool) -> None:
+    weight = (_weight().clamp(-1, 1) if clipped else 0.8 * _weight()).requires_grad_()
     outer = _weight(1)
     BinaryWeights(gradient)(weight).backward(outer)
     own = weight.detach()
@@ -48,6 +49,14 @@ def test_the_gradient_is_the_written_one(gradient: ScaleGradient) -> None:
         expected = alpha * inside * outer + sign / number * along
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, expected)
+    assert not clipped or bool((own.abs() == 1).any())  # where clipping puts weights
+
+
+def test_weights_at_the_ends_have_the_gradient_of_those_inside() -> None:
+    weight = torch.tensor([[1.0, -1.0, 0.5, -0.5]], requires_grad=True)
+    BinaryWeights(ScaleGradient.XNOR)(weight).backward(torch.ones(1, 4))
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [[0.75] * 4]
 
 
 @pytest.mark.parametrize("gradient", ScaleGradient)
