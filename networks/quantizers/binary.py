@@ -47,9 +47,8 @@ class _StraightBinary(torch.autograd.Function):
 class _XnorBinary(_StraightBinary):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (weight,), (grad,) = ctx.saved_tensors, grads
-        own = signs(weight)
-        inside = weight.abs() <= 1
+        weight: Tensor = ctx.saved_tensors[0]
+        grad, own, inside = grads[0], signs(weight), weight.abs() <= 1
         along = (own * grad).flatten(1).mean(1)
         return per_filter(filter_scale(weight), weight) * inside * grad + own * per_filter(along, weight)
 

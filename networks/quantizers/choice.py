@@ -9,7 +9,7 @@ from networks.quantizers.half import HalfPrecision
 from networks.quantizers.integer import IntegerWeights
 from networks.quantizers.learned_step import LearnedStepActivations, LearnedStepWeights
 from networks.quantizers.options import QuantizerOptions, UniformQuantizer
-from networks.quantizers.uniform import UniformActivations, UniformWeights
+from networks.quantizers.uniform import StartedUniformActivations, UniformActivations, UniformWeights
 
 
 def weight_quantizer(bits: int, weight: Tensor, options: QuantizerOptions) -> nn.Module | None:
@@ -52,4 +52,6 @@ def activation_quantizer(
     if options.uniform is UniformQuantizer.LEARNED_STEP or bits == 8:
         return LearnedStepActivations(bits, unsigned=unsigned)
     clipped = options.uniform is UniformQuantizer.UNIFORM
-    return UniformActivations(bits, unsigned=bool(unsigned), clipped=clipped)
+    if unsigned is None:
+        return StartedUniformActivations(bits, clipped=clipped)
+    return UniformActivations(bits, unsigned=unsigned, clipped=clipped)

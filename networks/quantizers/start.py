@@ -1,4 +1,4 @@
-"""Parameters that take their first value from the first batch that they see."""
+"""Parameters and buffers that take their first value from the first batch that they see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class StartsFromData(nn.Module):
-    """Mix-in of quantizers with a parameter that starts from data, once, in training or evaluation.
+    """Mix-in of quantizers with a parameter or buffer that starts from data, once, in training or evaluation.
 
     Whether it has started is part of the state dictionary, so a loaded quantizer never starts again.
     """

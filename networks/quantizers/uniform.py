@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from networks.quantizers.binary import filter_scale
 from networks.quantizers.quantizer import Codes, WeightQuantizer
+from networks.quantizers.start import StartsFromData
 
 
 class _Uniform(torch.autograd.Function):
@@ -76,7 +77,9 @@ class UniformWeights(WeightQuantizer):
 
 
 class UniformActivations(nn.Module):
-    """Activations on fixed levels."""
+    """Activations on fixed levels: in [-1, 1], or in [0, 1] if unsigned."""
+
+    unsigned: bool | Tensor
 
     def __init__(self, bits: int, *, unsigned: bool = False, clipped: bool = True) -> None:
         super().__init__()
@@ -84,4 +87,32 @@ class UniformActivations(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Quantized N x C (x H x W)."""
-        return uniform(x, self.bits, unsigned=self.unsigned, clipped=self.clipped)
+        return uniform(x, self.bits, unsigned=bool(self.unsigned), clipped=self.clipped)
+
+
+class StartedUniformActivations(StartsFromData, UniformActivations):
+    """Activations on fixed levels of which the first batch tells whether they are unsigned: no value is negative."""
+
+    unsigned: Tensor
+
+    def __init__(self, bits: int, *, clipped: bool = True) -> None:
+        super().__init__(bits, clipped=clipped)
+        del self.unsigned
+        self.register_buffer("unsigned", torch.tensor(False))
+        self._unsigned = False
+
+    def reset_parameters(self) -> None:
+        """Start again from the next batch."""
+        self.unsigned.fill_(False)
+        self.restart()
+
+    def start(self, x: Tensor) -> None:
+        """See StartsFromData."""
+        self.unsigned.fill_(bool((x >= 0).all()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quantized N x C (x H x W)."""
+        if not self._started:
+            self.start_once(x)
+            self._unsigned = not x.is_meta and bool(self.unsigned)
+        return uniform(x, self.bits, unsigned=self._unsigned, clipped=self.clipped)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from networks.quantizers.quantizer import per_filter
-from networks.quantizers.uniform import UniformActivations, UniformWeights, uniform
+from networks.quantizers.uniform import StartedUniformActivations, UniformActivations, UniformWeights, uniform
 
 
 def _levels(bits: int) -> torch.Tensor:
@@ -44,6 +44,22 @@ def test_the_gradient_passes_inside_and_outside_only_unclipped(clipped: bool) ->
     UniformActivations(2, clipped=clipped)(x).backward(torch.arange(1.0, 7.0))
     assert x.grad is not None
     assert x.grad.tolist() == ([0, 2, 3, 4, 5, 0] if clipped else [1, 2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("clipped", [True, False])
+@pytest.mark.parametrize("unsigned", [True, False])
+def test_the_first_batch_tells_whether_levels_are_unsigned(unsigned: bool, clipped: bool) -> None:
+    first, second = StartedUniformActivations(2, clipped=clipped), StartedUniformActivations(2, clipped=clipped)
+    known = UniformActivations(2, unsigned=unsigned, clipped=clipped)
+    x = torch.rand(8, 3, 4, 4) - (0 if unsigned else 0.5)
+    assert torch.equal(first(x), known(x))
+    later = torch.randn(8, 3, 4, 4)
+    assert torch.equal(first(later), known(later))
+    second(-x)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(second(later), known(later))
+    second.reset_parameters()
+    assert torch.equal(second(later), uniform(later, 2, clipped=clipped))
 
 
 @pytest.mark.parametrize("bits", [2, 4])
