@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -23,7 +25,8 @@ def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerO
     with. Of any other module, the policy names convolutions and linear layers (`named_modules`), the rest stays as it
     is; latent weights are the same parameters as before, so an optimizer that holds them goes on. Whether a layer
     reads negative values is seen in its first batch; binary activations have a learned shift, which starts at the
-    mean where there are none.
+    mean where there are none. A layer that stands in several places is replaced in all of them, whichever of its names
+    the policy has.
 
     Args:
         module: Changed.
@@ -31,8 +34,8 @@ def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerO
         options: Which quantizers (of a module not built here).
 
     Raises:
-        InvalidPolicy: A name that is unknown or not a convolution or linear layer, or residual bits that cannot be
-            kept; nothing has changed then.
+        InvalidPolicy: A name that is unknown or not a convolution or linear layer, two precisions of one layer, or
+            residual bits that cannot be kept; nothing has changed then.
     """
     if isinstance(module, Network):
         module.set_policy(policy)
@@ -43,9 +46,21 @@ def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerO
             str(policy.residual_bits),
             "Trace the module to an architecture and build it.",
         )
-    found = {name: _quantizable(module, name) for name in policy.layers}
-    for name, layer in found.items():
-        _quantize(module, layer, policy.layers[name], options)
+    found: dict[nn.Conv2d | nn.Linear, Precision] = {}
+    for name, precision in policy.layers.items():
+        layer = _quantizable(module, name)
+        if found.setdefault(layer, precision) != precision:
+            raise InvalidPolicy(
+                "a layer with several names must have one precision",
+                f"{precision} of {name!r}, and {found[layer]}",
+                "Name it once, or give all its names the same precision.",
+            )
+    new = {layer: layer if isinstance(layer, Quantized) else _like(layer) for layer in found}
+    _replace(module, new)
+    for layer, precision in found.items():
+        own = new[layer]
+        assert isinstance(own, Quantized)
+        own.quantize(precision, options, unsigned=None)
 
 
 def clip_latent_(module: nn.Module) -> None:
@@ -70,16 +85,12 @@ def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
     )
 
 
-def _quantize(module: nn.Module, layer: nn.Conv2d | nn.Linear, precision: Precision, options: QuantizerOptions) -> None:
-    """Quantize a layer, replaced wherever it stands in the module unless it is quantized already."""
-    if not isinstance(layer, Quantized):
-        plain, layer = layer, _like(layer)
-        for parent in list(module.modules()):
-            for name, child in list(parent.named_children()):
-                if child is plain:
-                    setattr(parent, name, layer)
-    assert isinstance(layer, Quantized)
-    layer.quantize(precision, options, unsigned=None)
+def _replace(module: nn.Module, new: Mapping[nn.Conv2d | nn.Linear, nn.Module]) -> None:
+    """Put each layer's replacement wherever the layer stands, under every name."""
+    for parent in list(module.modules()):
+        for name, child in list(parent._modules.items()):
+            if isinstance(child, nn.Conv2d | nn.Linear) and child in new:
+                setattr(parent, name, new[child])
 
 
 def _like(layer: nn.Conv2d | nn.Linear) -> QuantizedConv2d | QuantizedLinear:

@@ -17,6 +17,7 @@ from networks.build import build
 from networks.errors import InvalidPolicy
 from networks.layers import QuantizedConv2d, QuantizedLinear
 from networks.quantize import clip_latent_, quantize_
+from networks.quantizers.options import QuantizerOptions, UniformQuantizer
 
 
 class _Own(nn.Module):
@@ -62,6 +63,51 @@ def test_users_layers_are_replaced_wherever_they_stand_and_keep_their_parameters
     assert [name for name, p in module.named_parameters() if p.grad is None] == []
     if bits == 1:
         assert len(torch.unique(module.head.quantized_weight()[0].detach().abs())) == 1
+
+
+class _Twice(nn.Module):
+    """One convolution under two names of one parent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 3, 3, padding=1)
+        self.b = self.a
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.b(torch.relu(self.a(x)))
+        return found
+
+
+@pytest.mark.parametrize("names", ["a", "b", "ab", "ba"])
+def test_a_layer_under_two_names_of_one_parent_is_one_quantized_layer(names: str) -> None:
+    module = _Twice()
+    weight = module.a.weight
+    quantize_(module, _policy(**dict.fromkeys(names, 2)))
+    assert isinstance(module.a, QuantizedConv2d)
+    assert module.b is module.a
+    assert module.a.weight is weight
+    assert module.a.precision == precision(2)
+
+
+def test_a_layer_under_two_names_has_one_precision() -> None:
+    module = _Twice()
+    with pytest.raises(InvalidPolicy, match=r"one precision.*W4A4 of 'b', and W2A2"):
+        quantize_(module, _policy(a=2, b=4))
+    assert type(module.a) is nn.Conv2d
+
+
+@pytest.mark.parametrize("uniform", UniformQuantizer)
+def test_levels_behind_a_relu_are_those_of_values_that_are_never_negative(uniform: UniformQuantizer) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1))
+    quantize_(module, _policy(**{"0": 2, "2": 2}), options=QuantizerOptions(uniform=uniform))
+    read: dict[int, torch.Tensor] = {}
+    for place in (0, 2):
+        quantizer = module[place].activation_quantizer
+        assert isinstance(quantizer, nn.Module)
+        quantizer.register_forward_hook(lambda _m, _i, output, place=place: read.update({place: output.detach()}))
+    module(torch.randn(8, 3, 4, 4))
+    assert float(read[0].min()) < 0
+    assert float(read[2].min()) == 0
 
 
 def test_eight_bits_are_close_to_full_precision() -> None:
