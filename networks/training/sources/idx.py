@@ -7,6 +7,7 @@ each dimension as a big-endian 32-bit number, then the bytes.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import struct
 import zlib
@@ -29,6 +30,19 @@ _CLASSES = {
 }
 _FOLDERS = {"mnist": ("mnist", "MNIST/raw"), "fashion_mnist": ("fashion_mnist", "fashion", "FashionMNIST/raw")}
 _PARTS = {"train": "train", "test": "t10k"}
+LABELS = {
+    "a25bea736e30d166cdddb491f175f624": "mnist",
+    "27ae3e4e09519cfbb04c329615203637": "mnist",
+    "9018921c3c673c538a1fc5bad174d6f9": "fashion_mnist",
+    "15d484375f8d13e6eb1aabb0c3f46965": "fashion_mnist",
+}
+"""MD5 of the unpacked label files as distributed, training and test part: all that tells the two sets apart."""
+
+
+def idx_digest(array: NDArray[np.uint8]) -> str:
+    """MD5 (hex) of the IDX file of an array, not gzipped."""
+    header = struct.pack(f">4B{array.ndim}I", 0, 0, UNSIGNED_BYTE, array.ndim, *array.shape)
+    return hashlib.md5(header + array.tobytes(), usedforsecurity=False).hexdigest()
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -63,6 +77,8 @@ def _file(folder: Path, stem: str, dimensions: int) -> Path | None:
 def read_mnist(name: str, folder: Path) -> PictureSet | None:
     """MNIST or Fashion-MNIST, whose files have the same names: in a folder of their own, or in `folder` itself.
 
+    The labels tell one set from the other, so that neither is read as the other; files of neither are read as they are.
+
     Args:
         name: `mnist` or `fashion_mnist`.
         folder: Where to look.
@@ -71,7 +87,7 @@ def read_mnist(name: str, folder: Path) -> PictureSet | None:
         The set, or None where there is none.
 
     Raises:
-        InvalidData: Files that are missing or not as distributed.
+        InvalidData: Files that are missing, not as distributed, or those of the other set.
     """
     for place in (*(folder / one for one in _FOLDERS[name]), folder):
         files = {
@@ -85,8 +101,20 @@ def read_mnist(name: str, folder: Path) -> PictureSet | None:
         if missing:
             raise InvalidData(f"{place} must hold images and labels of both parts", f"no {', '.join(missing)}")
         arrays = {key: read_idx(path) for key, path in files.items() if path is not None}
+        for part in _PARTS:
+            _check_set(name, place, LABELS.get(idx_digest(arrays[part, "labels"])))
         parts = [
             pictures_from_arrays(arrays[part, "images"], arrays[part, "labels"], _CLASSES[name]) for part in _PARTS
         ]
         return PictureSet(name=name, train=parts[0], test=parts[1])
     return None
+
+
+def _check_set(name: str, place: Path, found: str | None) -> None:
+    """Refuse files that are known as those of the other set; `found` is None where they are not known."""
+    if found is not None and found != name:
+        raise InvalidData(
+            f"the IDX files in {place} must be those of {name}",
+            f"the labels of {found}, whose files have the same names",
+            f"Keep each set in a folder of its own, {_FOLDERS[name][0]!r} and {_FOLDERS[found][0]!r}.",
+        )

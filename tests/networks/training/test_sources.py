@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import pickle
 import struct
@@ -18,6 +19,7 @@ from design.errors import UnknownName
 from design.task import find_task
 from networks.training.errors import InvalidData
 from networks.training.pictures import Pictures
+from networks.training.sources.idx import LABELS
 from networks.training.sources.read import read_digits, read_own, read_task
 
 CIFAR10, CIFAR100, MNIST, FASHION = (find_task(name) for name in ("cifar10", "cifar100", "mnist", "fashion_mnist"))
@@ -181,6 +183,21 @@ def test_idx_files(tmp_path: Path, zipped: bool) -> None:
     assert holds(found.test, test)
     assert found.train.classes[0] == "T-shirt/top"
     assert holds(read_task(MNIST, tmp_path).train, test)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_one_set_is_not_read_as_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    arrays = some(20, (28, 28), 10), some(10, (28, 28), 10, 1)
+    write_idx(tmp_path, *arrays, zipped=part == 0)
+    assert all(holds(read_task(task, tmp_path).train, arrays[0]) for task in (MNIST, FASHION))  # known as neither
+    digest = hashlib.md5(idx(arrays[part][1].astype(np.uint8)), usedforsecurity=False).hexdigest()
+    monkeypatch.setitem(LABELS, digest, "fashion_mnist")
+    assert holds(read_task(FASHION, tmp_path).train, arrays[0])
+    with pytest.raises(InvalidData, match=r"must be those of mnist.*labels of fashion_mnist.*'mnist' and 'fashion_m"):
+        read_task(MNIST, tmp_path)
+    monkeypatch.setitem(LABELS, digest, "mnist")
+    with pytest.raises(InvalidData, match="must be those of fashion_mnist"):
+        read_task(FASHION, tmp_path)
 
 
 @pytest.mark.parametrize(
