@@ -43,6 +43,9 @@ QUICK_EPOCHS = 4
 QUICK_PICTURES = 3000
 QUICK_TESTED = 2000
 RULE = SignificanceOptions()
+"""What the study trains by."""
+RULE_999 = replace(RULE, share=0.999)
+"""The other share that the paper's code has; reported beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,34 +208,45 @@ def _runs(study: Study, network: Network, chosen: Sequence[str], stored: dict[st
     return found
 
 
+def _curve(study: Study, network: Network, variant: str) -> dict[str, Any] | None:
+    """The principal components of a variant at each share; None where it is not trained yet."""
+    job = study.job(network, variant, 0)
+    result = stored_results(study.places.results).get(job.digest(design_of(network.name, variant)))
+    return None if result is None else result["components"]
+
+
+def _judged(curve: dict[str, Any], options: SignificanceOptions) -> Significance:
+    return judge(curve[f"{options.share:g}"], curve["channels"], curve["names"], options)
+
+
 def _significance(study: Study, network: Network) -> Significance | None:
     """What the plain network shows; None where it is not trained yet."""
-    job = study.job(network, PLAIN, 0)
-    result = stored_results(study.places.results).get(job.digest(design_of(network.name, PLAIN)))
-    if result is None:
+    curve = _curve(study, network, PLAIN)
+    if curve is None:
         say(f"{network.name}: the plain binary network is not trained yet")
         return None
-    curve = result["components"]
-    return judge(curve[f"{RULE.share:g}"], curve["channels"], curve["names"], RULE)
+    return _judged(curve, RULE)
 
 
 def _described(study: Study, network: Network, found: Significance) -> dict[str, Any]:
-    """The curve, what each rule picks from it, the control, and the curve of the binary network with its shortcuts."""
-    names = [layer.name for layer in found.layers]
-    components, channels = [layer.components for layer in found.layers], [layer.channels for layer in found.layers]
+    """The curves, what each rule picks from them, the control, and the curves of the binary network with shortcuts."""
+    curve, binary = _curve(study, network, PLAIN), _curve(study, network, "binary")
+    assert curve is not None
     architecture = design_of(network.name, "binary").architecture
     control = control_layers(architecture, found.significant)
-    job = study.job(network, "binary", 0)
-    binary = stored_results(study.places.results).get(job.digest(design_of(network.name, "binary")))
-    normalised = judge(components, channels, names, replace(RULE, rule=Rule.NORMALISED))
+    normalised = _judged(curve, replace(RULE, rule=Rule.NORMALISED))
+    share, share_999 = f"{RULE.share:g}", f"{RULE_999.share:g}"
     return {
-        "layers": names,
-        "channels": channels,
-        "components": components,
-        "components_with_shortcuts": binary["components"][f"{RULE.share:g}"] if binary else None,
+        "layers": curve["names"],
+        "channels": curve["channels"],
+        "components": curve[share],
+        "components_999": curve[share_999],
+        "components_with_shortcuts": binary[share] if binary else None,
+        "components_with_shortcuts_999": binary[share_999] if binary else None,
         "share": RULE.share,
         "delta": RULE.delta,
         "significant": list(found.significant),
+        "significant_999": list(_judged(curve, RULE_999).significant),
         "significant_normalised": list(normalised.significant),
         "control": list(control),
         "control_is_same_set": set(control) == set(found.significant),

@@ -188,7 +188,16 @@ def test_a_quick_study_recomputes_everything_in_a_folder_of_its_own(
     assert set(found["gap_recovered"]) == set(few.variants)
     assert found["pca_k2"]["seeds"] == [0]
     assert found["throughput_ratio"] > 0
-    assert len(found["significance"]["components"]) == 18
+    shown = found["significance"]
+    for share in ("", "_999"):
+        curve = shown[f"components{share}"]
+        assert len(curve) == len(shown[f"components_with_shortcuts{share}"]) == 18
+        steep = [
+            name for name, own, before in zip(shown["layers"][1:], curve[1:], curve, strict=False) if own - before >= 2
+        ]
+        assert shown[f"significant{share}"] == steep
+    assert shown["share"] == 0.99
+    assert all(own <= other for own, other in zip(shown["components"], shown["components_999"], strict=True))
     assert "resnet20 pca_k2 seed 0: epoch 1 of 1" in printed.err or found["significance"]["significant"] == []
     assert not list(tmp_path.iterdir())
 
