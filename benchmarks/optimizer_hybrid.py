@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import say
-from benchmarks.requests import draw_request, unseen_profiles
+from benchmarks.requests import draw_request, held_out_profiles, unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.genetic import GeneticSearch
@@ -35,20 +35,24 @@ Row = dict[str, Any]
 
 
 def measure_hybrid(requests: int, seed: int) -> dict[str, Any]:
-    """Keys of every space and `all`.
+    """Keys of every space, of all, and of all on devices of the catalogue that were kept for tests.
 
     Args:
         requests: Of each space.
         seed: Of requests.
     """
     profiles, rows = unseen_profiles(seed), []
+    kept_apart = {profile.name for profile in held_out_profiles()}
     rng = np.random.default_rng(seed)
     for name, tasks in GROUPS:
         for number in range(requests):
             problem = draw_request(SPACES[name], find_task(tasks[number % len(tasks)]), profiles, rng)
-            rows.append({"space": name} | compare(problem))
+            rows.append({"space": name, "held_out": problem.device.name in kept_apart} | compare(problem))
         say(f"{name}: {_line(_summary([row for row in rows if row['space'] == name]))}")
     found: dict[str, Any] = {name: _summary([row for row in rows if row["space"] == name]) for name, _ in GROUPS}
+    apart = [row for row in rows if row["held_out"]]
+    if apart:
+        found["held_out"] = _summary(apart)
     return found | _summary(rows)
 
 

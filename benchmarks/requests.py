@@ -27,16 +27,20 @@ ACCURACY_ALONE = 0.5
 SYNTHETIC = 40
 
 
-def unseen_profiles(seed: int) -> list[DeviceProfile]:
-    """Devices of the catalogue whose families were kept for tests, and synthetic ones of a seed of their own."""
+def held_out_profiles() -> list[DeviceProfile]:
+    """Devices of the catalogue whose families were kept for tests, in every setting."""
     families = {catalogue()[name].family for name in HELD_OUT}
-    real = [
+    return [
         find_device(f"{device.id}@{setting}")
         for device in catalogue().values()
         if device.family in families
         for setting in device.settings
     ]
-    return real + synthetic_profiles(SYNTHETIC, 1000 + seed)
+
+
+def unseen_profiles(seed: int) -> list[DeviceProfile]:
+    """Those kept for tests, and synthetic ones of a seed of their own: devices of the catalogue with other figures."""
+    return held_out_profiles() + synthetic_profiles(SYNTHETIC, 1000 + seed)
 
 
 def draw_request(space: Space, task: Task, profiles: list[DeviceProfile], rng: np.random.Generator) -> Problem:
