@@ -179,10 +179,11 @@ def predict(
         for profile in profiles
     ]
     if as_json:
-        found = [one.model_dump(mode="json") for one in made]
+        notes = {} if subject.notes is None else {"notes": list(subject.notes)}
+        found = [one.model_dump(mode="json") | notes for one in made]
         show_json(found[0] if len(found) == 1 else found)
         return
-    for note in subject.notes:
+    for note in subject.notes or ():
         show(Text(f"Note: {note}.", style="dim"))
     for profile, one in zip(profiles, made, strict=True):
         purpose = f" for {subject.task.name}" if subject.task else ""

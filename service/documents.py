@@ -111,12 +111,12 @@ class Subject:
 
     Attributes:
         task: None: an ONNX model of whose task nothing was said.
-        notes: What reading a model left out or approximated.
+        notes: What reading a model left out or approximated; None: it is no model file.
     """
 
     design: Design
     task: Task | None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] | None = None
 
 
 def load_subject(address: str, task: str | None, input_shape: str | None, bits: int | None) -> Subject:

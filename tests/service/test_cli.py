@@ -12,7 +12,7 @@ import pytest
 from design.devices.catalogue import catalogue, find_device
 from optimizer.problem import Answer, Problem, Violation
 from service import cli
-from tests.networks.tracing.small_models import small_network
+from tests.networks.tracing.small_models import content, floats, node, small_network
 
 Type = Callable[..., tuple[int, str, str]]
 
@@ -214,6 +214,19 @@ def test_an_onnx_model_is_predicted_on_several_devices(typed: Type, tmp_path: Pa
     _, text, _ = typed("predict", str(file), "--device", "raspberry-pi-4", "--json")
     assert json.loads(text)["accuracy"] is None
     assert json.loads(text)["layers"][0]["name"] == "conv"
+    assert json.loads(text)["notes"] == []
+
+
+def test_what_reading_a_model_left_out_is_in_the_json_too(typed: Type, tmp_path: Path) -> None:
+    file = tmp_path / "mine.onnx"
+    file.write_bytes(content([node("Conv", "x w")], {"w": floats(4, 3, 3, 3)}, shape=(4, 3, 8, 8)))
+    arguments = ("predict", str(file), "--device", "raspberry-pi-4")
+    told = "a batch of 4 pictures is read as 1"
+    assert f"Note: {told}." in typed(*arguments)[1]
+    assert json.loads(typed(*arguments, "--json")[1])["notes"] == [told]
+    several = json.loads(typed(*arguments, "--device", "stm32f746", "--json")[1])
+    assert [one["notes"] for one in several] == [[told], [told]]
+    assert "notes" not in json.loads(typed("predict", "resnet20", "--device", "raspberry-pi-4", "--json")[1])
 
 
 @pytest.mark.parametrize(
