@@ -14,7 +14,7 @@ class InvalidModel(BespokeError):
 
 
 class UnsupportedModel(BespokeError):
-    """A model with operators that have no place in the vocabulary; all of them are named.
+    """A model with operators that have no place in the vocabulary; all of them are named, for whatever reason.
 
     Args:
         must: What must hold.

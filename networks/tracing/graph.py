@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from networks.tracing.errors import Unsupported
+
 Dims = tuple[int, ...]
 """The whole shape of a tensor, batch included."""
 Values = NDArray[Any]
@@ -45,6 +47,7 @@ class Node:
         name: What the user calls it, for layers and messages.
         inputs: Names of tensors; empty where an optional one is left out.
         where: What the model's file calls it, for messages.
+        refused: Why the reader of the model could not take it; `trace` names it with all others.
     """
 
     op: str
@@ -53,6 +56,7 @@ class Node:
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
+    refused: Unsupported | None = None
 
     def ints(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         """A list of whole numbers."""

@@ -13,7 +13,7 @@ from torch.fx import Node as FxNode
 from design.errors import BespokeError
 from networks.tracing.aten import TRANSLATIONS
 from networks.tracing.constants import of_array
-from networks.tracing.errors import InvalidModel, Unsupported, unsupported
+from networks.tracing.errors import InvalidModel, Unsupported
 from networks.tracing.folding import MOST_FOLDED
 from networks.tracing.graph import Constant, Dims, Graph
 from networks.tracing.onnx_names import unique
@@ -55,7 +55,7 @@ def stored_tensors(program: torch.export.ExportedProgram) -> dict[str, Tensor]:
 
 
 def program_graph(program: torch.export.ExportedProgram, shape: Dims, name: str) -> Graph:
-    """The graph of an exported module."""
+    """The graph of an exported module; what it cannot hold stands in it as refused, for `trace` to name."""
     signature = program.graph_signature
     owners = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     owners |= getattr(signature, "inputs_to_lifted_tensor_constants", {})
@@ -78,19 +78,16 @@ def program_graph(program: torch.export.ExportedProgram, shape: Dims, name: str)
             "a module must read one tensor and give tensors", f"{len(pictures)} inputs, {len(outputs)} outputs"
         )
     translation = Translation(constants, owners)
-    failed: list[tuple[str, Unsupported]] = []
     for node, own in zip(steps, unique([_name(node, owners) for node in steps]), strict=True):
         target = getattr(node.target, "__name__", str(node.target)).partition(".")[0].rstrip("_")
-        write = TRANSLATIONS.get(target)
+        write, before = TRANSLATIONS.get(target), len(translation.nodes)
+        translation.begin(node, own)
         try:
             if write is None:
                 raise Unsupported("unknown operator")
-            translation.begin(node, own)
             write(translation, node)
         except Unsupported as found:
-            failed.append((f"{target} ({own})", found))
-    if failed:
-        raise unsupported(failed)
+            translation.refuse(target, found, before)
     return Graph(
         name=name[:200],
         input_name=pictures[0],

@@ -11,7 +11,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoPro
 
 from design.errors import BespokeError
 from networks.tracing.constants import of_array
-from networks.tracing.errors import InvalidModel, Unsupported, unsupported
+from networks.tracing.errors import InvalidModel, Unsupported
 from networks.tracing.graph import Constant, Dims, Graph, Node
 from networks.tracing.onnx_names import name_of, unique
 from networks.tracing.onnx_tensors import bits_of, read_sparse, read_tensor
@@ -61,17 +61,13 @@ def trace_onnx(
 
 
 def read_onnx(content: bytes, *, name: str = "model", input_shape: Sequence[int] | None = None) -> Graph:
-    """The graph of an ONNX model.
+    """The graph of an ONNX model; operators of other domains stand in it as refused, for `trace` to name.
 
     Raises:
         InvalidModel: See `trace_onnx`.
-        UnsupportedModel: Operators of other domains.
     """
     model = _parsed(content)
     graph, version = model.graph, _version(model)
-    foreign = [(_where(node), found) for node in graph.node if (found := _foreign(node)) is not None]
-    if foreign:
-        raise unsupported(foreign)
     constants: dict[str, Constant] = {}
     for tensor in graph.initializer:
         constants[tensor.name] = read_tensor(tensor, f"the initializer {tensor.name!r:.80}")
@@ -225,8 +221,9 @@ def _constant(node: NodeProto) -> Constant:
 
 
 def _node(node: NodeProto, name: str) -> Node:
+    refused = _foreign(node)
     attributes: dict[str, Any] = {}
-    for attribute in node.attribute:
+    for attribute in node.attribute if refused is None else ():
         kind = attribute.type
         if kind == AttributeProto.TENSOR:
             attributes[attribute.name] = read_tensor(attribute.t, _where(node)).array
@@ -234,7 +231,9 @@ def _node(node: NodeProto, name: str) -> Node:
             attributes[attribute.name] = attribute.s.decode("utf-8", "replace")
         elif kind in (AttributeProto.INT, AttributeProto.FLOAT, AttributeProto.INTS, AttributeProto.FLOATS):
             attributes[attribute.name] = helper.get_attribute_value(attribute)
-    op = _CONTRIBUTED.get(node.op_type, node.op_type) if node.domain not in _STANDARD else node.op_type
+    op = node.op_type
+    if node.domain not in _STANDARD:
+        op = _CONTRIBUTED.get(op, op) if refused is None else f"{node.domain}::{op}"
     return Node(
         op=op,
         name=name,
@@ -242,4 +241,5 @@ def _node(node: NodeProto, name: str) -> Node:
         outputs=tuple(node.output),
         attributes=attributes,
         where=node.name[:120],
+        refused=refused,
     )

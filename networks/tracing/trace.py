@@ -92,35 +92,35 @@ def trace(graph: Graph, *, seconds: float = SECONDS) -> Traced:
         seconds: Time after which reading is given up.
 
     Raises:
-        UnsupportedModel: Operators without a place in the vocabulary; all of them are named.
+        UnsupportedModel: Operators without a place in the vocabulary; all of them are named. Whether an operator that
+            has one can be read is not known where it hangs on one that is named.
         InvalidModel: Shapes that do not fit, nothing to run, or reading took too long.
     """
-    foreign = [
-        (f"{node.op} ({node.where or node.name})", Unsupported("unknown operator"))
-        for node in graph.nodes
-        if node.op not in OPERATORS
-    ]
-    if foreign:
-        raise unsupported(foreign)
+    refused = {node.outputs: (node, why) for node in graph.nodes if (why := _refusal(node)) is not None}
+    lost = {name for outputs in refused for name in outputs if name}
     state = Lowering(recognise(graph), seconds)
     for note in _tied(state.graph):
         state.note(note)
-    failed: list[tuple[str, Unsupported]] = []
-    lost: set[str] = set()
     for node in state.graph.nodes:
         state.check_time()
-        if lost.intersection(node.inputs):
-            lost.update(node.outputs)  # what hangs on a node that is named already
+        if not lost.isdisjoint((*node.inputs, *node.outputs)):
+            lost.update(name for name in node.outputs if name)  # it is named already, or hangs on one that is
             continue
         try:
             _read(state, node)
             state.read_whole(node)
-        except Unsupported as found:
-            failed.append((f"{node.op} ({node.where or node.name})", found))
-            lost.update(node.outputs)
-    if failed:
-        raise unsupported(failed)
+        except Unsupported as why:
+            refused[node.outputs] = (node, why)
+            lost.update(name for name in node.outputs if name)
+    if refused:
+        named = [refused[node.outputs] for node in graph.nodes if node.outputs in refused]
+        raise unsupported([(f"{node.op} ({node.where or node.name})", why) for node, why in named])
     return _finished(state)
+
+
+def _refusal(node: Node) -> Unsupported | None:
+    """Why a node cannot be taken whatever it reads."""
+    return node.refused or (None if node.op in OPERATORS else Unsupported("unknown operator"))
 
 
 def _tied(graph: Graph) -> list[str]:

@@ -26,6 +26,7 @@ class Translation:
         self.nodes: list[Node] = []
         self._parts: dict[str, list[str]] = {}
         self._same: dict[str, str] = {}
+        self._refused: set[str] = set()
         self._node: FxNode | None = None
         self._name = ""
 
@@ -109,6 +110,9 @@ class Translation:
         """One of several."""
         assert self._node is not None
         source, place = self.argument(0), self.argument(1)
+        if source.name in self._refused:
+            self.same(source.name)
+            return
         names = self._parts.get(source.name, [self.resolved(source.name)])
         if place >= len(names):
             raise Unsupported("a further output (indices, statistics) is read")
@@ -116,8 +120,27 @@ class Translation:
 
     def alias(self) -> None:
         """The node writes what it reads."""
+        self.same(self.tensor())
+
+    def same(self, name: str) -> None:
+        """The node writes what this name already stands for."""
         assert self._node is not None
-        self._same[self._node.name] = self.tensor()
+        self._same[self._node.name] = name
+
+    def refuse(self, op: str, why: Unsupported, kept: int) -> None:
+        """The node cannot be taken: it stands in the graph with what it reads and why, to be named with all others.
+
+        Args:
+            op: Its operator.
+            why: What cannot be taken.
+            kept: Nodes written before this one was begun; what was written of it goes.
+        """
+        assert self._node is not None
+        del self.nodes[kept:]
+        name = self._node.name
+        inputs = tuple(self.resolved(one.name) for one in self._node.all_input_nodes)
+        self._refused.add(name)
+        self.nodes.append(Node(op=op, name=self._name, inputs=inputs, outputs=(name,), where=self._name, refused=why))
 
 
 Write = Callable[[Translation, FxNode], None]

@@ -125,6 +125,21 @@ class Sorts(nn.Module):
         return -torch.as_tensor(torch.linalg.inv(x.sort(-1).values))
 
 
+class Refused(nn.Module):
+    """Operators that are not known, one that is but cannot be read as it is used, and what hangs on them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        values, places = x.topk(2, 1)
+        pooled = functional.adaptive_avg_pool2d(x, 3)
+        return values.relu().sum() + places.sum() + pooled.cumsum(1).sum()
+
+
+def test_every_operator_of_a_module_that_cannot_be_read_is_named_at_once() -> None:
+    with pytest.raises(UnsupportedModel, match="3 that are not") as found:
+        trace_module(Refused(), (4, 8, 8))
+    assert [one.partition(" (")[0] for one in found.value.operators] == ["topk", "adaptive_avg_pool2d", "cumsum"]
+
+
 @pytest.mark.parametrize(
     ("module", "kind", "told"),
     [

@@ -152,18 +152,30 @@ def test_sparse_weights_are_counted_and_never_unpacked() -> None:
 
 
 def test_every_unsupported_operator_is_named_at_once() -> None:
+    """Operators of other domains, operators that are not known, and known ones that cannot be read as they are used."""
     nodes = [
+        node("MaxPool", "x", "m", kernel_shape=[9, 9]),
         node("NonZero", "x", "n"),
         node("Relu", "n", "r"),
         node("Einsum", "r", "e", equation="abcd->abcd"),
-        helper.make_node("MyAttention", ["e"], ["y"], name="layer7", domain="my.company"),
+        helper.make_node("Relu", ["e", ""], ["o", ""], name="layer7", domain="my.company"),
+        node("QLinearConv", "x x x x x x x x", "q"),
+        node("Resize", "x - -", "s"),
+        node("Sum", "m o q s"),
     ]
-    with pytest.raises(UnsupportedModel, match=r"my.company::MyAttention \(layer7\)") as one:
+    with pytest.raises(UnsupportedModel, match="6 that are not") as found:
         trace_onnx(content(nodes, domains=["my.company"]))
-    assert len(one.value.operators) == 1
-    with pytest.raises(UnsupportedModel, match=r"2 that are not: NonZero \(nonzero_n\).*Einsum \(einsum_e\)") as two:
-        trace_onnx(content([*nodes[:3], node("Relu", "e")]))
-    assert len(two.value.operators) == 2
+    assert [one.partition(" (")[0] for one in found.value.operators] == [
+        *("MaxPool", "NonZero", "Einsum", "my.company::Relu", "QLinearConv", "Resize")
+    ]
+    assert found.value.operators[3] == "my.company::Relu (layer7): operator of another domain"
+    for way_out in ("QDQ", "standard operators"):
+        assert way_out in str(found.value)
+
+
+def test_operators_that_nobody_reads_are_named_too() -> None:
+    with pytest.raises(UnsupportedModel, match=r"1 that is not: NonZero \(nonzero_n\)"):
+        trace_onnx(content([node("NonZero", "x", "n"), node("Relu", "x")]))
 
 
 @pytest.mark.parametrize(
