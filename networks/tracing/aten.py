@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch.fx import Node as FxNode
 
+from networks.tracing.aten_composed import COMPOSED
 from networks.tracing.aten_moves import MOVES
 from networks.tracing.errors import Unsupported
 from networks.tracing.graph import Constant
@@ -129,7 +130,7 @@ def _reduce(op: str) -> Write:
         listed = [axes] if isinstance(axes, int) else list(axes or [])
         rank = len(to.shape(to.argument(0)))
         fields: dict[str, Any] = {"axes": [axis % rank for axis in listed]} if listed else {}
-        if op == "ArgMax":
+        if op in ("ArgMax", "ArgMin"):
             fields = {"axis": listed[0] % rank} if listed else {}
         to.write(op, [to.tensor()], fields | {"keepdims": int(len(to.shape()) == rank)})
 
@@ -159,15 +160,6 @@ def _resize(to: Translation, node: FxNode) -> None:
     to.write("Resize", [to.tensor(), "", "", to.constant(np.asarray(to.shape(), dtype=np.int64))])
 
 
-def _clip(to: Translation, node: FxNode) -> None:
-    low, high = to.argument(1, "min"), to.argument(2, "max")
-    if "relu6" in str(node.target):
-        low, high = 0.0, 6.0
-    if "hardtanh" in str(node.target):
-        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
-    to.write("Clip", [to.tensor()], {name: one for name, one in (("min", low), ("max", high)) if one is not None})
-
-
 def _attention(to: Translation, node: FxNode) -> None:
     query, key, value, mask = (to.argument(place) for place in range(4))
     rank, own = len(to.shape(query)), to.shape(query)[-1]
@@ -182,7 +174,9 @@ def _attention(to: Translation, node: FxNode) -> None:
 
 
 def _made(to: Translation, node: FxNode) -> None:
-    """A constant whose values do not matter: zeros, ones, ranges."""
+    """A constant whose values do not matter: zeros, ones, ranges, parts of such."""
+    if str(node.target).startswith("aten.tri") and to.tensor() not in to.constants:
+        raise Unsupported("a triangle of what depends on the picture")
     to.constants[node.name] = Constant(shape=to.shape())
 
 
@@ -196,6 +190,7 @@ def _part(to: Translation, node: FxNode) -> None:
 
 TRANSLATIONS: dict[str, Write] = (
     MOVES
+    | COMPOSED
     | dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "convolution"), _conv)
     | {"linear": _linear, "addmm": _addmm, "matmul": simple("MatMul", 2), "bmm": simple("MatMul", 2)}
     | dict.fromkeys(("batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm"), _batch_norm)
@@ -210,13 +205,26 @@ TRANSLATIONS: dict[str, Write] = (
     )
     | dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive("MaxPool", "GlobalMaxPool"))
     | {"mean": _reduce("ReduceMean"), "sum": _reduce("ReduceSum"), "amax": _reduce("ReduceMax")}
+    | {"max": _reduce("ReduceMax"), "min": _reduce("ReduceMin"), "prod": _reduce("ReduceProd")}
+    | {"logsumexp": _reduce("ReduceLogSumExp"), "argmin": _reduce("ArgMin")}
     | {"amin": _reduce("ReduceMin"), "argmax": _reduce("ArgMax"), "linalg_vector_norm": _vector_norm, "glu": _glu}
-    | dict.fromkeys(("upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"), _resize)
-    | dict.fromkeys(("clamp", "hardtanh", "clamp_min", "clamp_max"), _clip)
-    | {"relu6": _clip, "scaled_dot_product_attention": _attention}
+    | dict.fromkeys(
+        (
+            *("upsample_nearest1d", "upsample_linear1d", "upsample_nearest2d", "upsample_bilinear2d"),
+            *("upsample_bicubic2d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+        ),
+        _resize,
+    )
+    | {"scaled_dot_product_attention": _attention}
     | {"relu": simple("Relu"), "hardswish": simple("HardSwish"), "hardsigmoid": simple("HardSigmoid")}
     | {"sigmoid": simple("Sigmoid"), "silu": simple("Swish"), "gelu": simple("Gelu"), "tanh": simple("Tanh")}
-    | {"leaky_relu": simple("LeakyRelu"), "elu": simple("Elu"), "selu": simple("Selu"), "celu": simple("Celu")}
+    | {
+        "leaky_relu": simple("LeakyRelu"),
+        "rrelu": simple("LeakyRelu"),
+        "elu": simple("Elu"),
+        "selu": simple("Selu"),
+        "celu": simple("Celu"),
+    }
     | {
         "mish": simple("Mish"),
         "softplus": simple("Softplus"),
@@ -225,7 +233,13 @@ TRANSLATIONS: dict[str, Write] = (
     }
     | {"exp": simple("Exp"), "log": simple("Log"), "sqrt": simple("Sqrt"), "abs": simple("Abs"), "neg": simple("Neg")}
     | {"erf": simple("Erf"), "sin": simple("Sin"), "cos": simple("Cos"), "reciprocal": simple("Reciprocal")}
-    | {"add": simple("Add", 2), "sub": simple("Sub", 2), "mul": simple("Mul", 2), "div": simple("Div", 2)}
+    | {"sign": simple("Sign"), "floor": simple("Floor"), "ceil": simple("Ceil"), "round": simple("Round")}
+    | {"mul": simple("Mul", 2), "div": simple("Div", 2)}
+    | {"eq": simple("Equal", 2), "gt": simple("Greater", 2), "ge": simple("GreaterOrEqual", 2)}
+    | {"lt": simple("Less", 2), "le": simple("LessOrEqual", 2)}
+    | dict.fromkeys(("logical_and", "bitwise_and", "__and"), simple("And", 2))
+    | dict.fromkeys(("logical_or", "bitwise_or", "__or"), simple("Or", 2))
+    | dict.fromkeys(("logical_not", "bitwise_not"), simple("Not"))
     | {"maximum": simple("Max", 2), "minimum": simple("Min", 2), "pow": simple("Pow", 2), "where": simple("Where", 3)}
     | {"masked_fill": simple("Add", 2)}
     | dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), simple("Softmax"))
@@ -236,7 +250,13 @@ TRANSLATIONS: dict[str, Write] = (
         ),
         _alias,
     )
-    | dict.fromkeys(("zeros", "ones", "arange", "full", "zeros_like", "ones_like", "eye", "tril", "triu"), _made)
+    | dict.fromkeys(
+        (
+            *("zeros", "ones", "arange", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones"),
+            *("new_full", "eye", "tril", "triu"),
+        ),
+        _made,
+    )
     | {"getitem": _part}
 )
 """ATen operator -> how it is written. What is not here is named as unsupported."""

@@ -34,6 +34,61 @@ def _repeat(to: Translation, node: FxNode) -> None:
     to.write("Tile", [to.tensor(), to.constant(np.asarray(to.argument(1), dtype=np.int64))])
 
 
+def _tile(to: Translation, node: FxNode) -> None:
+    times, sides = [int(one) for one in to.argument(1)], to.shape(to.argument(0))
+    times = [1] * (len(sides) - len(times)) + times
+    to.write("Tile", [to.tensor(), to.constant(np.asarray(times, dtype=np.int64))])
+
+
+def _repeat_each(to: Translation, node: FxNode) -> None:
+    """Every element so many times, one behind the other."""
+    sides, times, axis = to.shape(to.argument(0)), to.argument(1), to.argument(2, "dim")
+    if not isinstance(times, int) or axis is None:
+        raise Unsupported("repetitions of their own for each element, or of a flattened tensor")
+    before, behind = sides[: axis % len(sides) + 1], sides[axis % len(sides) + 1 :]
+    apart = to.write("Reshape", [to.tensor()], {"shape": [*before, 1, *behind]}, inner="apart")
+    wide = to.constant(np.asarray([*before, times, *behind], dtype=np.int64))
+    to.write("Reshape", [to.write("Expand", [apart, wide], inner="repeated")], {"shape": list(to.shape())})
+
+
+def _roll(to: Translation, node: FxNode) -> None:
+    """What leaves at the end comes in at the beginning; without dimensions, of all elements in a row."""
+    shifts, axes, sides = to.argument(1), to.argument(2, "dims", []), to.shape()
+    last = to.tensor()
+    if not axes:
+        axes, sides = [0], (elements(sides),)
+        last = to.write("Reshape", [last], {"shape": list(sides)}, inner="row")
+    for axis, shift in zip(axes, shifts, strict=True):
+        start = -shift % sides[axis]
+        if start == 0:
+            continue
+        bounds = ((start, sides[axis]), (0, start))
+        parts = [
+            to.write("Slice", [last], {"starts": [low], "ends": [high], "axes": [axis]}, inner=f"part{axis}_{place}")
+            for place, (low, high) in enumerate(bounds, start=1)
+        ]
+        last = to.write("Concat", parts, {"axis": axis % len(sides)}, inner=f"joined{axis}")
+    to.write("Reshape", [last], {"shape": list(to.shape())})
+
+
+def _flip(to: Translation, node: FxNode) -> None:
+    axes = [axis % len(to.shape()) for axis in to.argument(1)]
+    all_of = {"starts": [-1] * len(axes), "ends": [-(1 << 62)] * len(axes), "steps": [-1] * len(axes)}
+    to.write("Slice", [to.tensor()], {**all_of, "axes": axes})
+
+
+def _index_select(to: Translation, node: FxNode) -> None:
+    to.write("Gather", [to.tensor(), to.tensor(2)], {"axis": to.argument(1) % len(to.shape(to.argument(0)))})
+
+
+def _index(to: Translation, node: FxNode) -> None:
+    places = [(axis, one) for axis, one in enumerate(to.argument(1)) if one is not None]
+    if len(places) != 1:
+        raise Unsupported("elements taken by several tensors of indices")
+    axis, indices = places[0]
+    to.write("Gather", [to.tensor(), to.named(indices)], {"axis": axis})
+
+
 def _cat(to: Translation, node: FxNode) -> None:
     axis = to.argument(1, "dim", 0)
     to.write("Concat", [to.named(one) for one in to.argument(0)], {"axis": axis % len(to.shape())})
@@ -119,6 +174,8 @@ MOVES: dict[str, Write] = (
     | {"expand": _expand, "repeat": _repeat, "cat": _cat, "concat": _cat, "stack": _stack, "slice": _slice}
     | {"select": _select, "pad": _pad, "constant_pad_nd": _pad, "channel_shuffle": _channel_shuffle}
     | dict.fromkeys(("split", "split_with_sizes", "chunk", "unbind", "tensor_split"), _split)
+    | {"roll": _roll, "flip": _flip, "tile": _tile, "repeat_interleave": _repeat_each}
+    | {"index_select": _index_select, "index": _index}
     | {"pixel_shuffle": _shuffle("DepthToSpace"), "pixel_unshuffle": _shuffle("SpaceToDepth")}
 )
 """ATen operator -> how it is written."""

@@ -26,16 +26,19 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     Activation.OTHER,
 )
+COMPARISONS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or"})
+_OF_TWO = COMPARISONS | {"Pow", "Max", "Min"}
+"""Functions of two operands that are no sums or products: with a constant, activations."""
 _LINEAR = frozenset({Op.CONV, Op.DECONV, Op.FC, Op.MATMUL, Op.NORM})
 
 
-def activate(state: Lowering, node: Node, kind: Activation, *, constants: int = 0) -> None:
+def activate(state: Lowering, node: Node, kind: Activation, *, constants: int = 0, place: int = 0) -> None:
     """A function of each element: fused into the layer before it if nobody else reads that, else a layer."""
-    tensor = state.tensor(node)
-    layer = state.fusible(node, tensor)
+    tensor = state.tensor(node, place)
+    layer = state.fusible(node, tensor, place)
     if layer is not None:
         state.change(layer.name, activation=kind, constants=layer.constants + constants)
-        state.viewed(node, replace(tensor, bits=None), tensor.shape, tensor.axis)
+        state.viewed(node, replace(tensor, bits=None), tensor.shape, tensor.axis, place=place)
         return
     source, maps = state.read(tensor)
     name = state.write(node.name, maps, maps, op=Op.ACTIVATION, inputs=(source,), activation=kind, constants=constants)
@@ -68,7 +71,7 @@ def prelu(state: Lowering, node: Node) -> None:
 
 
 def binary(state: Lowering, node: Node) -> None:
-    """Add, Sub, Mul, Div, Max, Min and the like, with a constant or between tensors."""
+    """Add, Sub, Mul, Div, Max, Min, comparisons and the like, with a constant or between tensors."""
     left, right = state.value(node, 0), state.value(node, 1)
     if isinstance(left, Tensor) and isinstance(right, Tensor):
         for place in range(2, len(node.inputs)):
@@ -109,7 +112,7 @@ def _between(state: Lowering, node: Node, tensors: list[Tensor]) -> None:
         name = state.write(node.name, maps, maps, op=Op.OTHER, inputs=(*sources, *gates))
         state.note(f"{node.name}: operands of different shapes are priced as data movement")
     else:
-        op = Op.MULTIPLY if multiplies or node.op in ("Max", "Min", "Pow") else Op.ADD
+        op = Op.MULTIPLY if multiplies or node.op in _OF_TWO else Op.ADD
         name = state.write(node.name, maps, maps, op=op, inputs=(*sources, *gates))
     state.wrote(node, name, shape, axis)
 
@@ -120,8 +123,8 @@ def _with_constant(state: Lowering, node: Node, place: int, tensor: Tensor, cons
     axis = (usual_axis(len(tensor.shape)) if tensor.axis is None else tensor.axis) + rank - len(tensor.shape)
     layer = state.layers.get(tensor.layer)
     same = elements(shape) == elements(tensor.shape)
-    if node.op == "Pow" or node.op in ("Max", "Min"):
-        activate(state, node, Activation.OTHER)
+    if node.op in _OF_TWO and same:
+        activate(state, node, Activation.OTHER, place=place)
         return
     if layer is not None and same and state.alone(node, place) and _absorbed(state, node, layer, shape, axis, constant):
         state.set(node, replace(tensor, shape=shape, axis=axis, alone=True, bits=None))
@@ -138,8 +141,9 @@ def _absorbed(state: Lowering, node: Node, layer: Layer, shape: Dims, axis: int,
     if layer.activation is not Activation.NONE or (layer.op not in FUSING and layer.name not in state.bare_norms):
         return False
     padded = (1,) * (len(shape) - len(constant.shape)) + constant.shape
-    per_channel = constant.elements == shape[axis] == padded[axis]
-    kept = shape[axis] == layer.out_channels
+    channels = shape[axis] if shape else 1
+    per_channel = bool(shape) and constant.elements == channels == padded[axis]
+    kept = channels == layer.out_channels
     if layer.name in state.bare_norms and per_channel and kept:
         constants = layer.constants + constant.elements
         whole = constants == 2 * layer.out_channels
@@ -202,7 +206,7 @@ def where(state: Lowering, node: Node) -> None:
 
 HANDLERS = (
     dict.fromkeys(ACTIVATIONS, activation)
-    | dict.fromkeys(("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Mean"), binary)
+    | dict.fromkeys(("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Mean", *COMPARISONS), binary)
     | dict.fromkeys(
         (
             *("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LpNormalization"),

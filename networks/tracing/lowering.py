@@ -205,15 +205,22 @@ class Lowering:
         """A node's output is what a layer writes, whole."""
         self.set(node, Tensor(shape=shape, layer=layer, maps=self.layers[layer].out_shape, axis=axis))
 
-    def viewed(self, node: Node, tensor: Tensor, shape: Dims, axis: int | None, *, moved: str = "") -> None:
-        """A node's output is another view of what it reads."""
-        alone = self.alone(node)
+    def viewed(
+        self, node: Node, tensor: Tensor, shape: Dims, axis: int | None, *, moved: str = "", place: int = 0
+    ) -> None:
+        """A node's output is another view of what it reads at a place."""
+        alone = self.alone(node, place)
         self.set(node, replace(tensor, shape=shape, axis=axis, moved=moved or tensor.moved, alone=alone))
 
-    def fusible(self, node: Node, tensor: Tensor) -> Layer | None:
-        """The layer that an activation behind a tensor can be fused into."""
+    def fusible(self, node: Node, tensor: Tensor, place: int = 0) -> Layer | None:
+        """The layer that an activation behind a tensor, which the node reads at a place, can be fused into."""
         layer = self.layers.get(tensor.layer)
-        if layer is None or not self.alone(node) or layer.op not in FUSING or layer.activation is not Activation.NONE:
+        if (
+            layer is None
+            or not self.alone(node, place)
+            or layer.op not in FUSING
+            or layer.activation is not Activation.NONE
+        ):
             return None
         return layer
 

@@ -34,12 +34,7 @@ HANDLERS: dict[str, Handler] = {
     **movement.HANDLERS,
 }
 SHAPES = frozenset({"Shape", "Size"})
-CONSTANTS = frozenset(
-    {
-        *("Constant", "ConstantOfShape", "Range", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
-        *("And", "Or", "Mod"),
-    }
-)
+CONSTANTS = frozenset({"Constant", "ConstantOfShape", "Range", "Mod"})
 """Operators over constants alone (the arithmetic of shapes)."""
 _PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Transpose"})
 OPERATORS = HANDLERS.keys() | SHAPES | CONSTANTS
