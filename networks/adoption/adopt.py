@@ -80,10 +80,12 @@ def _compared(source: Source, traced: Traced, network: Network, tolerance: float
     names = {layer: name for layer, name in names.items() if name}
     names[traced.architecture.layers[-1].name] = source.graph.outputs[0]
     wanted = source.tensors(images, list(names.values()))
+    if source.graph.outputs[0] not in wanted:
+        raise NotAdopted("the output of a model must be what its last operator computes", "a part of what it computes")
     found = layer_outputs(network, torch.from_numpy(images).reshape(PICTURES, *traced.architecture.input_shape))
     error = 0.0
     for layer in traced.architecture.layers:
-        if layer.name not in names:
+        if names.get(layer.name) not in wanted:
             continue
         own, user = found[layer.name].numpy().reshape(PICTURES, -1), wanted[names[layer.name]].reshape(PICTURES, -1)
         error = difference(own, user)

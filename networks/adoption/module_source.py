@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from networks.adoption.adopt import Adopted, adopt
-from networks.adoption.source import Array
+from networks.adoption.source import Array, check_floats
 from networks.errors import NotAdopted
 from networks.tracing.module import exported, program_graph, stored_tensors
 from networks.tracing.shapes import checked
@@ -43,11 +43,12 @@ class ModuleSource:
 
     def tensors(self, images: Array, names: Sequence[str]) -> dict[str, Array]:
         """See Source; one picture at a time, as the module was exported for."""
-        found: dict[str, list[Array]] = {name: [] for name in names}
+        found: dict[str, list[Array]] = {}
         for image in images:
             seen = self._run(torch.from_numpy(image[None]))
-            for name, rows in found.items():
-                rows.append(seen[name][0].float().cpu().numpy())
+            for name in (one for one in dict.fromkeys(names) if one in seen):
+                check_floats(name, str(seen[name].dtype))
+                found.setdefault(name, []).append(seen[name][0].float().cpu().numpy())
         return {name: np.stack(rows) for name, rows in found.items()}
 
     def _run(self, image: Tensor) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from networks.adoption.adopt import Adopted, adopt
-from networks.adoption.source import Array
+from networks.adoption.source import Array, check_floats
 from networks.runtime.session import open_session
 from networks.tracing.graph import Graph
 from networks.tracing.onnx_model import read_onnx
@@ -55,6 +55,8 @@ class OnnxSource:
         kind = session.get_inputs()[0].type
         own = images.astype(np.float16 if "float16" in kind else np.float64 if "double" in kind else np.float32)
         rows: list[list[Any]] = [session.run(wanted, {self.graph.input_name: image[None]}) for image in own]
+        for name, found in zip(wanted, rows[0], strict=True):
+            check_floats(name, str(np.asarray(found).dtype))
         return {
             name: np.stack([np.asarray(row[place], dtype=np.float32)[0] for row in rows])
             for place, name in enumerate(wanted)

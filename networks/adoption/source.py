@@ -28,7 +28,31 @@ class Source(Protocol):
         """The values of a constant of the graph; None where there is none of that name."""
 
     def tensors(self, images: Array, names: Sequence[str]) -> dict[str, Array]:
-        """What the model computes: tensors of the graph for N pictures of its own shape, N first."""
+        """What the model computes: tensors of the graph for N pictures of its own shape, N first.
+
+        Those that stand in the graph alone, between the operators that one of the model's was read as, are left out.
+
+        Raises:
+            NotAdopted: It computes in 16 bits.
+        """
+
+
+def check_floats(name: str, kind: str) -> None:
+    """Networks run in float32: what a model computes in 16 bits cannot be compared with them.
+
+    Args:
+        name: Of a tensor.
+        kind: Its element type, as NumPy or torch calls it.
+
+    Raises:
+        NotAdopted: It is of 16 bits.
+    """
+    if kind.endswith("float16"):
+        raise NotAdopted(
+            "a model must compute in float32 to be rebuilt",
+            f"{name!r} in {kind.removeprefix('torch.')}",
+            "Export it in float32; of a PyTorch module: module.float().",
+        )
 
 
 class Constants:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from onnx import TensorProto
 from torch import nn
 
 from networks.adoption.module_source import adopt_module
@@ -95,6 +96,35 @@ def test_what_cannot_be_rebuilt_is_named(kind: type[nn.Module], shape: tuple[int
     with pytest.raises(NotAdopted, match=says) as error:
         adopt_module(trained(kind()), shape)
     assert error.value.layer
+
+
+def test_models_that_compute_in_16_bits_are_refused_by_what_they_are() -> None:
+    """Their own rounding is larger than the tolerance, and no fault of a layer."""
+    nodes = [node("Conv", "x u", "a"), node("Relu", "a", "b"), node("Conv", "b v", "c"), node("Conv", "c w")]
+    weights = {"u": (8, 3, 3, 3), "v": (8, 8, 3, 3), "w": (4, 8, 3, 3)}
+    halves = {name: floats(*shape, kind=np.float16) for name, shape in weights.items()}
+    with pytest.raises(NotAdopted, match=r"must compute in float32.*in float16.*Export it in float32"):
+        adopt_onnx(content(nodes, halves, kind=TensorProto.FLOAT16))
+    with pytest.raises(NotAdopted, match=r"in bfloat16.*module.float\(\)"):
+        adopt_module(trained(Plain()).bfloat16(), (3, 8, 8))
+    stored = [node("Cast", f"{name}16", name, to=TensorProto.FLOAT) for name in weights]
+    kept = {f"{name}16": values for name, values in halves.items()}
+    assert adopt_onnx(content([*stored, *nodes], kept)).error < 1e-4  # 16 bits in the file alone
+
+
+class Summed(nn.Module):
+    """A sum with a product, which is one operator of PyTorch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Conv2d(3, 8, 3) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.addcmul(*(one(x) for one in self.maps))
+
+
+def test_an_operator_that_is_read_as_several_is_compared_by_what_it_computes() -> None:
+    assert adopt_module(trained(Summed()), (3, 8, 8)).error < 1e-4
 
 
 def test_quantized_weights_and_weights_that_are_not_there_are_refused() -> None:
