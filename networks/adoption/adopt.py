@@ -34,12 +34,14 @@ class Adopted:
         network: With its weights, at 32 bits, in evaluation mode.
         design: Of the network.
         notes: What reading it had to say.
+        shared: Layers that read the same weights in the user's model; in the network each has its own.
         error: Largest difference of an output from the user's model, relative to the largest output.
     """
 
     network: Network
     design: Design
     notes: tuple[str, ...]
+    shared: tuple[tuple[str, ...], ...]
     error: float
 
 
@@ -66,10 +68,13 @@ def adopt(source: Source, *, seconds: float = 120.0, tolerance: float = TOLERANC
     except BespokeError as error:
         raise NotAdopted(error.must, error.got, error.way_out) from error
     constants = Constants(source)
+    readers: dict[str, list[str]] = {}
     for unit in network.units():
-        fill_(unit, traced.origins.get(unit.step.layer.name, ()), constants)
+        name = unit.step.layer.name
+        readers.setdefault(fill_(unit, traced.origins.get(name, ()), constants), []).append(name)
     worst = _compared(source, traced, network, tolerance)
-    return Adopted(network=network, design=design, notes=traced.notes, error=worst)
+    shared = tuple(tuple(names) for stored, names in readers.items() if stored and len(names) > 1)
+    return Adopted(network=network, design=design, notes=traced.notes, shared=shared, error=worst)
 
 
 def _compared(source: Source, traced: Traced, network: Network, tolerance: float) -> float:

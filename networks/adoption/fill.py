@@ -44,8 +44,11 @@ def check_layers(layers: tuple[Layer, ...]) -> None:
             )
 
 
-def fill_(unit: Unit, nodes: tuple[Node, ...], constants: Constants) -> None:
+def fill_(unit: Unit, nodes: tuple[Node, ...], constants: Constants) -> str:
     """Write the weights, biases and norms of one unit, or where the channels of a pad come from.
+
+    Returns:
+        The tensor of the model that the weights are stored in; empty where there are none.
 
     Raises:
         NotAdopted: A node that is not followed.
@@ -55,6 +58,7 @@ def fill_(unit: Unit, nodes: tuple[Node, ...], constants: Constants) -> None:
         writer.take(node)
     with torch.no_grad():
         writer.write()
+    return writer.stored
 
 
 class _Writer:
@@ -67,6 +71,7 @@ class _Writer:
         self.bias: Array | None = None
         self.norm: list[Array] | None = None
         self.eps = 1e-5
+        self.stored = ""
 
     def take(self, node: Node) -> None:
         """Take in the next node; activations and what has no weights say nothing."""
@@ -105,6 +110,7 @@ class _Writer:
     def _product(self, node: Node) -> None:
         place = 0 if self._is_constant(node, 0) else 1
         weight = self._value(node.inputs[place])
+        self.stored = self.constants.stored_as(node.inputs[place])
         if node.op == "Gemm" and not node.number("transB", 0):
             weight = weight.T
         if node.op == "MatMul" and place == 1:

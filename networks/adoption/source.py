@@ -15,6 +15,8 @@ from networks.tracing.graph import Graph, Node
 
 Array = NDArray[Any]
 MOST_ELEMENTS = 1 << 28
+_VIEWS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+"""Operators that write every element that they read."""
 
 
 class Source(Protocol):
@@ -73,6 +75,12 @@ class Constants:
                 fixed = bool(node.inputs) and all(self.has(one) for one in node.inputs if one)
             self._fixed[name] = fixed
         return self._fixed[name]
+
+    def stored_as(self, name: str) -> str:
+        """The tensor that the values of a constant stand in: itself, or what it is another view of."""
+        while self._source.stored(name) is None and name in self._writers and self._writers[name].op in _VIEWS:
+            name = self._writers[name].inputs[0]
+        return name
 
     def value(self, name: str, layer: str) -> Array:
         """The values of a constant.

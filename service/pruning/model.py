@@ -45,6 +45,7 @@ class Model:
     """A network to prune.
 
     Attributes:
+        file_bytes: Size of the file that it came from.
         input_name: Of the file it came from; empty where it has none.
         output_name: As `input_name`.
         metadata: Text that travels with the file.
@@ -53,6 +54,7 @@ class Model:
     name: str
     network: Network
     design: Design
+    file_bytes: int
     notes: tuple[str, ...] = ()
     input_name: str = ""
     output_name: str = ""
@@ -96,7 +98,7 @@ def load_model(address: str, weights: Path | None, input_shape: str | None, task
         task: Of a named network.
 
     Raises:
-        BespokeError: Not there, damaged, or with layers that cannot be rebuilt.
+        BespokeError: Not there, damaged, or with layers that cannot be rebuilt or that share weights.
     """
     if not address.lower().endswith(".onnx"):
         if weights is None:
@@ -105,17 +107,26 @@ def load_model(address: str, weights: Path | None, input_shape: str | None, task
             )
         design = load_design(address, find_task(task))
         network, note = load_trained(weights, design)
-        return Model(name=Path(address).stem, network=network, design=design, metadata={"task": note.task})
+        size, own = weights.stat().st_size, {"task": note.task}
+        return Model(name=Path(address).stem, network=network, design=design, file_bytes=size, metadata=own)
     if weights is not None:
         raise InvalidPruning("an ONNX model has its weights in the file", f"--weights {weights}", "Leave it out.")
     path = Path(address)
     content = read_model(path)
     source = OnnxSource(content, path.stem, None if input_shape is None else sides_of(input_shape))
     found = adopt(source)
+    if found.shared:
+        raise InvalidPruning(
+            "every layer of a model to prune must have weights of its own",
+            "; ".join(f"the same ones in {', '.join(map(repr, names[:8]))}" for names in found.shared[:8]),
+            "A smaller file would hold them once for each layer: store a copy for each, or prune the part of the model "
+            "around them.",
+        )
     return Model(
         name=path.stem,
         network=found.network,
         design=found.design,
+        file_bytes=len(content),
         notes=found.notes,
         input_name=source.graph.input_name,
         output_name=source.graph.outputs[0],

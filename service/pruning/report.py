@@ -42,11 +42,15 @@ def report(
 ) -> dict[str, Any]:
     """The document.
 
+    `file_bytes` are those of the file that was read and of the one that is written, whatever else they hold.
     Predictions have their 90 % intervals; accuracy is there only where labelled pictures were given that nothing was
     chosen by.
     """
     designs = [model.design, pruned.design]
-    sides: list[dict[str, Any]] = [_counted(count(design)) for design in designs]
+    sizes = (model.file_bytes, len(pruned.exported.content))
+    sides: list[dict[str, Any]] = [
+        _counted(count(design)) | {"file_bytes": size} for design, size in zip(designs, sizes, strict=True)
+    ]
     if device is not None:
         found = estimates(designs, device, energy_model)
         for place, side in enumerate(sides):
@@ -98,7 +102,11 @@ def view(document: dict[str, Any]) -> RenderableType:
     table = new_table(document["model"], "figure", "before", "after", "left")
     for name, label in (("parameters", "Parameters"), ("macs", "Multiply-accumulates")):
         table.add_row(label, f"{before[name]:,}", f"{after[name]:,}", _share(after[name], before[name]))
-    for name, label in (("model_bytes", "Weights"), ("peak_activation_bytes", "Activations, peak")):
+    for name, label in (
+        ("file_bytes", "File"),
+        ("model_bytes", "Weights"),
+        ("peak_activation_bytes", "Activations, peak"),
+    ):
         table.add_row(label, kilobytes(before[name]), kilobytes(after[name]), _share(after[name], before[name]))
     if "predicted" in before:
         for name, label, unit in (
@@ -117,6 +125,8 @@ def view(document: dict[str, Any]) -> RenderableType:
         cells = [f"{side['accuracy']:.2%}" for side in (before, after)]
         table.add_row(f"Accuracy on {number:,} other pictures", *cells, "")
     lines: list[RenderableType] = [table, Text(_limit(document))]
+    if after["file_bytes"] >= before["file_bytes"]:
+        lines.append(Text("The file is not smaller than the one that was read; it holds weights as 32-bit floats."))
     if document["kept"]:
         lines.append(Text(f"Filters chosen {_pictures(document)}."))
     if "accuracy" not in before:

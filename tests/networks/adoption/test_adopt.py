@@ -43,6 +43,34 @@ def test_a_module_is_rebuilt_cut_and_exported(kind: type[nn.Module], shape: tupl
     assert np.allclose(logits(session, images.numpy()), small(images).detach().numpy(), atol=1e-4)
 
 
+class Twice(nn.Module):
+    """One convolution at two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body, self.head = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 1), nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.body(torch.relu(self.body(self.stem(x)))))
+        return self.head(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def test_layers_that_share_their_weights_are_named() -> None:
+    ((first, second),) = adopt_module(Twice().eval(), (3, 8, 8)).shared
+    assert first != second
+    assert adopt_module(trained(Plain()), (3, 8, 8)).shared == ()
+    nodes = [
+        node("Flatten", "x", "f"),
+        node("MatMul", "f w", "a"),
+        node("Relu", "a", "ar"),
+        node("Transpose", "w", "wt", perm=[1, 0]),
+        node("MatMul", "ar wt", "b"),
+        node("MatMul", "b head"),
+    ]
+    found = adopt_onnx(content(nodes, {"w": floats(192, 6), "head": floats(192, 4)}))
+    assert found.shared == (("matmul_a", "matmul_b"),), "a view of a tensor is that tensor"
+
+
 def test_zero_channels_stand_on_both_sides() -> None:
     found = adopt_module(trained(OptionA()), (3, 16, 16))
     pads = [unit.operation for unit in found.network.units() if isinstance(unit.operation, Pad)]

@@ -20,7 +20,7 @@ from networks.export.trained import load_trained, save_trained
 from networks.runtime.session import logits, open_session
 from service import cli
 from tests.networks.adoption.user_modules import OptionA, Plain, trained
-from tests.networks.tracing.small_models import content, node
+from tests.networks.tracing.small_models import content, floats, node
 
 Type = Callable[..., tuple[int, str, str]]
 SHAPE = (3, 8, 8)
@@ -56,6 +56,53 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pictures") / "pictures.npz"
     np.savez(path, images=random.normal(size=(24, *SHAPE)).astype(np.float32), labels=random.integers(0, 5, 24))
     return path
+
+
+def _shared(*, copies: bool = False) -> bytes:
+    """Two convolutions of one tensor, or of two copies of it."""
+    stem, weight, head = floats(32, 3, 3, 3), floats(32, 32, 3, 3), floats(5, 32)
+    second = "w2" if copies else "w1"
+    return content(
+        [
+            node("Conv", "x stem", "a", pads=[1, 1, 1, 1]),
+            node("Relu", "a", "ar"),
+            node("Conv", "ar w1", "b", pads=[1, 1, 1, 1]),
+            node("Relu", "b", "br"),
+            node("Conv", f"br {second}", "c", pads=[1, 1, 1, 1]),
+            node("Relu", "c", "cr"),
+            node("GlobalAveragePool", "cr", "p"),
+            node("Flatten", "p", "f"),
+            node("Gemm", "f head", "y", transB=1),
+        ],
+        {"stem": stem, "w1": weight, "head": head} | ({"w2": weight} if copies else {}),
+    )
+
+
+def test_a_model_whose_layers_share_weights_is_refused(typed: Type, tmp_path: Path) -> None:
+    """Its smaller file was larger: each layer had a tensor of its own in it."""
+    shared, copies, out = tmp_path / "shared.onnx", tmp_path / "copies.onnx", tmp_path / "small.onnx"
+    shared.write_bytes(_shared())
+    copies.write_bytes(_shared(copies=True))
+    status, _, said = typed(str(shared), "--out", str(out), "--parameters", "15000")
+    assert status == 2
+    assert "weights of its own, but got the same ones in 'conv_b', 'conv_c'. A smaller file" in said
+    assert not out.exists()
+    status, shown, _ = typed(str(copies), "--out", str(out), "--parameters", "15000")
+    assert status == 0
+    assert "not smaller" not in shown
+    document = json.loads(out.with_suffix(".json").read_text())
+    assert document["before"]["file_bytes"] == copies.stat().st_size > document["before"]["model_bytes"]
+    assert document["after"]["file_bytes"] == out.stat().st_size < 0.85 * copies.stat().st_size
+
+
+def test_a_file_that_does_not_become_smaller_is_said_to(typed: Type, tmp_path: Path) -> None:
+    """Nothing is removed, and what is written says a little more of itself."""
+    copies, out = tmp_path / "copies.onnx", tmp_path / "small.onnx"
+    copies.write_bytes(_shared(copies=True))
+    _, shown, _ = typed(str(copies), "--out", str(out), "--parameters", "1e9")
+    assert "not smaller than the one that was read" in shown
+    document = json.loads(out.with_suffix(".json").read_text())
+    assert document["after"]["file_bytes"] == out.stat().st_size >= copies.stat().st_size
 
 
 def _counted(path: Path) -> int:
