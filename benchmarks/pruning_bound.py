@@ -92,7 +92,7 @@ def _draws(
     for name in found.readers:
         layer = network.architecture.layer(name)
         own = np.concatenate(seen.layers[name])
-        log = logarithm(layer, options)
+        log = logarithm(layer, options, unsigned=name in found.unsigned)
         samples[name] = math.ceil(samples_for(epsilon, float(own.sum()), log, options))
         layers[name] = {
             "sensitivity": float(own.sum()),

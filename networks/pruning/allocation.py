@@ -81,8 +81,14 @@ def shared_epsilon(
     architecture: Architecture, found: Families, scores: Scores, options: BoundOptions = BERNSTEIN
 ) -> SharedEpsilon:
     """The allocation of an architecture's families by their sensitivities."""
-    logs = [max(logarithm(architecture.layer(name), options) for name in found.read_by(one)) for one in found.families]
+    logs = [
+        max(_logarithm(architecture, found, name, options) for name in found.read_by(one)) for one in found.families
+    ]
     return SharedEpsilon(scores=[scores[one.name] for one in found.families], logs=logs, options=options)
+
+
+def _logarithm(architecture: Architecture, found: Families, name: str, options: BoundOptions) -> float:
+    return logarithm(architecture.layer(name), options, unsigned=name in found.unsigned)
 
 
 def whole(wanted: FloatArray, sizes: Sequence[int], multiple: int = 1) -> tuple[int, ...]:
@@ -124,9 +130,8 @@ def layer_bound(
         counts: Family -> choices that are left of what the layer reads.
         options: Constants of the bound.
     """
-    layer = architecture.layer(name)
     read = [one for one in found.families if name in found.read_by(one)]
-    log = logarithm(layer, options) + math.log(len(read))
+    log = _logarithm(architecture, found, name, options) + math.log(len(read))
     epsilon = samples = total = 0.0
     for one in read:
         own, count = scores[one.name], counts[one.name]

@@ -20,7 +20,10 @@ from dataclasses import dataclass
 
 from design.layer import Layer
 
-SIGNS = 2
+SIGNS = 4
+"""Same-sign sums of an output at a patch: what is positive and what is negative of weights and of inputs."""
+UNSIGNED_SIGNS = 2
+"""The same where no input is negative."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +69,11 @@ class LayerBound:
     delta: float
 
 
-def logarithm(layer: Layer, options: BoundOptions) -> float:
-    """ln(2 n / delta) of the layer that reads the channels."""
+def logarithm(layer: Layer, options: BoundOptions, *, unsigned: bool = False) -> float:
+    """ln(2 n / delta) of the layer that reads the channels; `unsigned` where it is known to read nothing negative."""
     patches = layer.out_height * layer.out_width
     if options.events is None:
-        events: float = layer.out_channels * patches * SIGNS
+        events: float = layer.out_channels * patches * (UNSIGNED_SIGNS if unsigned else SIGNS)
     else:
         events = options.events * (patches + 1) * layer.kernel_height * layer.kernel_width
     return math.log(2 * events / options.delta)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from design.design import Design
-from networks.network import Network
+from networks.network import Network, Unit
 from networks.pad import Pad
 from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
@@ -82,7 +82,14 @@ def families_of(network: Network) -> Families:
         for unit in network.units()
         if isinstance(unit.operation, Pad)
     }
-    return families(network.architecture, groups=tied_groups(network), sources=sources)
+    unsigned = frozenset(unit.step.layer.name for unit in network.units() if _unsigned(network, unit))
+    return families(network.architecture, groups=tied_groups(network), sources=sources, unsigned=unsigned)
+
+
+def _unsigned(network: Network, unit: Unit) -> bool:
+    """Whether a layer with weights is known to compute with nothing negative; signs are 1 and -1 whatever they read."""
+    layer = unit.step.layer
+    return layer.weighted and unit.step.unsigned and network.policy.layers[layer.name].activation_bits > 1
 
 
 def decide(

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from design.architecture import Architecture
 from design.channels import ChannelGroups, Segments, channel_groups
 from design.layer import Layer, Op
+from design.policies import full_precision
 from design.pruning import PruningPlan
+from networks.options import BuildOptions
+from networks.order import steps
 from networks.pruning.selection import Selection
 from networks.pruning.shares import Piece
 
@@ -51,11 +54,13 @@ class Families:
         groups: Its channel groups.
         families: In the order in which they are computed.
         readers: Layers with weights that read channels of families -> the pieces of what they read that are.
+        unsigned: Layers that are known to read nothing negative.
     """
 
     groups: ChannelGroups
     families: tuple[Family, ...]
     readers: Mapping[str, tuple[Piece, ...]]
+    unsigned: frozenset[str] = frozenset()
 
     def read_by(self, family: Family) -> tuple[str, ...]:
         """The layers that read a family."""
@@ -105,6 +110,7 @@ def families(
     *,
     groups: ChannelGroups | None = None,
     sources: Mapping[str, Sequence[int]] | None = None,
+    unsigned: frozenset[str] | None = None,
 ) -> Families:
     """Follow what can be removed.
 
@@ -113,6 +119,7 @@ def families(
         groups: Of a network with ties of its own; None: those of the architecture.
         sources: Zero-padding shortcut -> for each of its channels the channel that it reads, -1 for zeros; where it is
             not named, the channels that it reads come first.
+        unsigned: Layers that are known to read nothing negative; None: as the activations of the architecture say.
     """
     if groups is None:
         groups = channel_groups(architecture.layers, architecture.input_shape[0])
@@ -136,8 +143,16 @@ def families(
     free_groups = {group for family in found for group in family.members}
     wanted = {name: tuple(piece for piece in pieces if piece.group in free_groups) for name, pieces in readers.items()}
     return Families(
-        groups=groups, families=tuple(found), readers={name: pieces for name, pieces in wanted.items() if pieces}
+        groups=groups,
+        families=tuple(found),
+        readers={name: pieces for name, pieces in wanted.items() if pieces},
+        unsigned=_unsigned(architecture) if unsigned is None else unsigned,
     )
+
+
+def _unsigned(architecture: Architecture) -> frozenset[str]:
+    ordered = steps(architecture, full_precision(architecture), BuildOptions(shortcut_every_convolution=False))
+    return frozenset(step.layer.name for step in ordered if step.unsigned and step.layer.weighted)
 
 
 def _reads(layer: Layer) -> bool:

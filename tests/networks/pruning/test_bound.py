@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from design.architecture import INPUT
 from design.layers import conv
+from networks.layers import QuantizedConv2d
 from networks.pruning.bound import BERNSTEIN, PUBLISHED, epsilon_for, logarithm, samples_for
 from networks.pruning.sampling import distribution, draw_samples
+from networks.pruning.shares import columns, signed_weights, signs
 
 LAYER = conv("one", INPUT, (8, 5, 7), 4)
 
@@ -25,12 +28,23 @@ def test_samples_and_epsilon_are_each_others_reverse(options: object, epsilon: f
 
 
 def test_constants() -> None:
-    assert logarithm(LAYER, BERNSTEIN) == pytest.approx(math.log(2 * 4 * 35 * 2 / 0.1))
+    outputs, patches, delta = 4, 35, 0.1
+    assert logarithm(LAYER, BERNSTEIN) == pytest.approx(math.log(2 * outputs * patches * 4 / delta))
+    assert logarithm(LAYER, BERNSTEIN, unsigned=True) == pytest.approx(math.log(2 * outputs * patches * 2 / delta))
     assert samples_for(0.5, 2.0, 3.0, BERNSTEIN) == pytest.approx(2 * 3 * 7 / (3 * 0.25))
     published = 3 * 7 / 0.25 * 2.0 * 2 * 3 * math.log(8 * 36 * 9 / 1e-16)
     assert samples_for(0.5, 2.0, logarithm(LAYER, PUBLISHED), PUBLISHED) == pytest.approx(published)
     assert epsilon_for(0, 2.0, 3.0, BERNSTEIN) == math.inf
     assert epsilon_for(5, 0.0, 3.0, BERNSTEIN) == 0
+
+
+@pytest.mark.parametrize("unsigned", [False, True])
+def test_as_many_sums_as_are_computed_must_hold_at_once(unsigned: bool) -> None:
+    part, x = QuantizedConv2d(8, 4, 3, padding=1), torch.randn(1, 8, 5, 7)
+    x = x.abs() if unsigned else x
+    weights, _ = signed_weights(part)
+    sums = sum((weights[0] @ columns(part, one).flatten(1)).numel() for one in signs(x))
+    assert logarithm(LAYER, BERNSTEIN, unsigned=unsigned) == pytest.approx(math.log(2 * sums / BERNSTEIN.delta))
 
 
 @pytest.mark.parametrize("delta", [0.05, 0.5])

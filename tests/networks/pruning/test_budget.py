@@ -124,7 +124,7 @@ def test_bounds_of_layers(options: object) -> None:
     inner = told["stage3.block1.conv2"]
     own = SCORES["stage3.block1.conv1"]
     assert expected_distinct(distribution(own), inner.samples) == pytest.approx(63)
-    log = logarithm(WHOLE.architecture.layer("stage3.block1.conv2"), options)  # type: ignore[arg-type]
+    log = logarithm(WHOLE.architecture.layer("stage3.block1.conv2"), options, unsigned=True)  # type: ignore[arg-type]
     again = samples_for(inner.epsilon, float(own.sum()), log, options)  # type: ignore[arg-type]
     assert again == pytest.approx(inner.samples)
     classifier = told["head.fc"]

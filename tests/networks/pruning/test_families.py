@@ -8,10 +8,14 @@ from design.architecture import INPUT, Architecture
 from design.design import Design
 from design.layer import Activation, Layer, Op, Role
 from design.layers import conv, elementwise, flatten, fully_connected, global_pool
-from design.policies import full_precision
+from design.policies import full_precision, policy_by_role
+from design.precision import BINARY
 from design.space import Space
+from design.spaces.mobilenet import MobileNetSpace
 from design.spaces.registry import find_space
 from design.task import find_task
+from networks.build import build
+from networks.pruning.decision import families_of
 from networks.pruning.families import families
 from networks.pruning.selection import kept_channels
 from networks.pruning.shares import Piece
@@ -115,3 +119,17 @@ def test_channels_are_followed_through_concatenations_depthwise_convolutions_and
 
 def test_what_a_layer_reads_that_cannot_say_what_it_needs_stays() -> None:
     assert [one.name for one in families(branches(deconvolved=True)).families] == []
+
+
+def test_only_what_is_known_to_read_nothing_negative_has_half_the_sums() -> None:
+    own = MobileNetSpace()
+    network = own.decode(TASK, own.mobilenet_v2(TASK, 0.25)).architecture
+    found = families(network)
+    assert "stage2.block1.project" in found.unsigned, "behind a ReLU6"
+    assert "stage2.block2.expand" not in found.unsigned, "behind a linear bottleneck"
+    assert network.layers[0].name not in found.unsigned, "pictures"
+    residual = resnet("projection")
+    whole = Design(architecture=residual, policy=full_precision(residual))
+    assert families_of(build(whole)).unsigned == families(residual).unsigned
+    binary = Design(architecture=residual, policy=policy_by_role(residual, body=BINARY))
+    assert not any("block" in name for name in families_of(build(binary)).unsigned), "signs are 1 and -1"
