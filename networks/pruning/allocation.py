@@ -11,12 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from design.architecture import Architecture
-from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound, epsilon_for, logarithm, samples_for
+from networks.pruning.bound import (
+    BERNSTEIN,
+    BoundOptions,
+    LayerBound,
+    epsilon_for,
+    logarithm,
+    removed_share,
+    samples_for,
+)
 from networks.pruning.families import Families
-from networks.pruning.sampling import distribution, expected_distinct, samples_to_keep
+from networks.pruning.sampling import Draws, distribution, expected_distinct, samples_to_keep
 from networks.pruning.scores import Scores
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 LOOSEST, TIGHTEST = math.log(1e6), math.log(1e-9)
 """Logarithms of the largest and smallest epsilon of the search."""
 
@@ -101,50 +110,60 @@ def bounds(
     architecture: Architecture,
     found: Families,
     scores: Scores,
-    counts: Mapping[str, int],
+    kept: Mapping[int, IntArray],
     options: BoundOptions = BERNSTEIN,
+    drawn: Mapping[str, Draws] | None = None,
 ) -> tuple[LayerBound, ...]:
-    """`layer_bound` of every layer that reads a family, where each family keeps its number wherever it is read."""
-    return tuple(layer_bound(architecture, found, scores, name, counts, options) for name in found.readers)
-
-
-def layer_bound(
-    architecture: Architecture,
-    found: Families,
-    scores: Scores,
-    name: str,
-    counts: Mapping[str, int],
-    options: BoundOptions = BERNSTEIN,
-) -> LayerBound:
-    """What the theorem says of a layer that reads families: the samples that keep as many, and their epsilon.
+    """What can be said of every layer that reads families.
 
     A layer that reads several families has the sum of their epsilons: each is drawn apart, and its part of a sum is off
-    by at most its epsilon times the whole sum. Samples and sensitivities add up too. A family kept whole errs nowhere;
-    for one of which nothing is kept, epsilon is infinite.
+    by at most its epsilon times the whole sum. Samples and sensitivities add up too. A family that is read r times over
+    has r times its sensitivities. One kept whole errs nowhere; where nothing of one is kept, epsilon is infinite.
 
     Args:
         architecture: Before anything is removed.
         found: Of it.
         scores: Sensitivities.
-        name: Of the layer.
-        counts: Family -> choices that are left of what the layer reads.
+        kept: Group -> channels that are left.
         options: Constants of the bound.
+        drawn: Family -> its draws, where channels were drawn; families that are not named are kept whole.
     """
+    return tuple(_layer_bound(architecture, found, scores, name, kept, options, drawn) for name in found.readers)
+
+
+def _layer_bound(
+    architecture: Architecture,
+    found: Families,
+    scores: Scores,
+    name: str,
+    kept: Mapping[int, IntArray],
+    options: BoundOptions,
+    drawn: Mapping[str, Draws] | None,
+) -> LayerBound:
     read = [one for one in found.families if name in found.read_by(one)]
     log = _logarithm(architecture, found, name, options) + math.log(len(read))
-    epsilon = samples = total = 0.0
+    epsilon = samples = total = removed = 0.0
+    distinct = 0
     for one in read:
-        own, count = scores[one.name], counts[one.name]
+        own = scores[one.name]
+        groups = [piece.group for piece in found.readers[name] if piece.group in one.members]
+        stays = np.array([np.isin(one.members[group], kept[group]) for group in groups])
+        count = int(stays.sum(axis=1).min())
+        removed += float((~stays * own).sum())
         total += float(own.sum())
-        if count < one.size:
-            drawn = samples_to_keep(distribution(own), count) if count else 0.0
-            samples += drawn
-            epsilon += epsilon_for(drawn, float(own.sum()), log, options)
+        distinct += count
+        draws = None if drawn is None else drawn.get(one.name)
+        if drawn is None and count < one.size:
+            draws = Draws(samples=samples_to_keep(distribution(own), count) if count else 0.0, total=float(own.sum()))
+        if draws is not None:
+            samples += draws.samples
+            epsilon += epsilon_for(draws.samples, len(groups) * draws.total, log + draws.log_tries, options)
     return LayerBound(
         layer=name,
         sensitivity=total,
         samples=samples,
-        distinct=sum(counts[one.name] for one in read),
+        distinct=distinct,
         epsilon=epsilon,
         delta=options.delta,
+        removed_share=removed_share(removed, options) if drawn is None else None,
     )

@@ -1,4 +1,4 @@
-"""Bound: how many samples keep every sum of a layer within 1 +- epsilon, and the reverse.
+"""Bound: how many samples keep every sum of a layer within 1 +- epsilon, the reverse, and what a fixed choice loses.
 
 Filters of a layer are drawn with replacement, channel j with probability p_j = s_j / S, S = sum of s_j; the columns of
 the next layer are weighted by count_j / (m p_j), which leaves all its same-sign sums right in the mean. Where a share
@@ -11,6 +11,14 @@ inequality for m terms gives, for n sums at once,
 
 the form of theorem 2 of Liebenwein et al. (arXiv 1911.07412). Their code uses larger constants (PUBLISHED). It says
 nothing where a share on a new picture exceeds K s_j: that is the assumption of the theorem.
+
+It speaks of channels that are drawn and re-weighted. Where they are chosen otherwise and those that remain keep their
+weights, the same assumption says something simpler. Terms t_j >= 0 make up a same-sign sum T; without those of the
+removed channels R it is off by
+
+    sum over R of t_j / T = sum over R of the share of j <= min(1, K sum over R of s_j)
+
+at every output and patch where T does not vanish, for certain (`removed_share`).
 """
 
 from __future__ import annotations
@@ -52,13 +60,16 @@ PUBLISHED = BoundOptions(delta=1e-16, slack=3.0, factor=6.0, events=4.0)
 
 @dataclass(frozen=True, kw_only=True)
 class LayerBound:
-    """What the theorem says of one layer for a number of samples.
+    """What can be said of one layer by itself, reading what the whole network gives it.
 
     Attributes:
         sensitivity: S.
-        samples: m.
-        distinct: Channels expected among m samples.
-        epsilon: Relative error that every same-sign sum stays within, at a chance of 1 - delta.
+        samples: m: random draws that are expected to keep as many channels; where channels were drawn, the draws.
+        distinct: Channels that are left of what it reads.
+        epsilon: For as many random draws: relative error that every same-sign sum stays within, at a chance of
+            1 - delta, where channels are drawn m times and re-weighted. Says nothing of a choice that was not drawn.
+        removed_share: Of a choice that was not drawn: relative error that every same-sign sum stays within for certain
+            (constants that stand for removed channels are no part of it). None where channels were drawn.
     """
 
     layer: str
@@ -67,6 +78,7 @@ class LayerBound:
     distinct: float
     epsilon: float
     delta: float
+    removed_share: float | None
 
 
 def logarithm(layer: Layer, options: BoundOptions, *, unsigned: bool = False) -> float:
@@ -99,3 +111,13 @@ def epsilon_for(samples: float, total: float, log: float, options: BoundOptions)
     if samples == 0:
         return math.inf
     return (constant + math.sqrt(constant**2 + 6 * constant * samples)) / samples
+
+
+def removed_share(sensitivity: float, options: BoundOptions) -> float:
+    """min(1, K x sum of the sensitivities of what is removed): the relative error of any same-sign sum, at most.
+
+    Args:
+        sensitivity: Sum over the removed channels.
+        options: Constants.
+    """
+    return min(1.0, options.slack * sensitivity)

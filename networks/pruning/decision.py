@@ -17,9 +17,10 @@ from networks.pad import Pad
 from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.budget import TOLERANCE, Allotment, Amount, allot
+from networks.pruning.drawing import draw_within
 from networks.pruning.families import Families, families
-from networks.pruning.sampling import Chosen, Variant, choose
-from networks.pruning.scores import Score, Scores
+from networks.pruning.sampling import Chosen, Draws, Variant, choose
+from networks.pruning.scores import Score, Scores, is_bounded
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
@@ -61,9 +62,10 @@ class Decision:
 
     Attributes:
         selection: Filters that remain.
-        allotment: Their numbers, the amount that was asked for and that remains.
+        allotment: Their numbers, the amount that was asked for and that remains; of the draw, where filters were drawn.
         scores: Of every choice.
-        bounds: Of the theorem, for each layer whose inputs shrink; empty where scores are no sensitivities.
+        bounds: What can be said of each layer that reads what could be removed; empty where scores are no sensitivities
+            of whole channels.
         factors: Group -> by which the weights that read each of its channels are multiplied before the others are
             removed (`reweight_`); empty in the deterministic variant.
     """
@@ -126,12 +128,18 @@ def decide(
     allotment = allot(design, found, allocation, amount, target, tolerance, method.multiple)
     counts = dict(zip((family.name for family in found.families), allotment.counts, strict=True))
     random = np.random.default_rng(method.seed)
-    chosen = {name: choose(scores[name], count, method.variant, random) for name, count in counts.items()}
+    drawn: dict[str, Draws] | None = None
+    if method.variant is Variant.DETERMINISTIC:
+        chosen = {name: choose(scores[name], count, method.variant, random) for name, count in counts.items()}
+    else:
+        chosen, allotment = draw_within(design, found, scores, allotment, amount, method.variant, random)
+        drawn = {name: own.draws for name, own in chosen.items() if own.draws is not None}
+    kept = {name: own.kept for name, own in chosen.items()}
     told: tuple[LayerBound, ...] = ()
-    if method.shared is Shared.EPSILON:
-        told = bounds(network.architecture, found, scores, counts, method.bound)
+    if is_bounded(method.score):
+        told = bounds(network.architecture, found, scores, found.left(kept), method.bound, drawn)
     return Decision(
-        selection=found.selection({name: own.kept for name, own in chosen.items()}),
+        selection=found.selection(kept),
         allotment=allotment,
         scores=scores,
         bounds=told,

@@ -74,20 +74,25 @@ class Families:
         Args:
             kept: Family -> its choices kept; families that are not named keep all.
         """
-        removed = {group: np.zeros(width, dtype=np.bool_) for group, width in self.groups.width.items()}
+        left = self.left(kept)
+        return Selection(
+            kept={
+                name: tuple(left[group].tolist())
+                for group, names in self.groups.owners.items()
+                if len(left[group]) < self.groups.width[group]
+                for name in names
+            }
+        )
+
+    def left(self, kept: Mapping[str, IntArray]) -> dict[int, IntArray]:
+        """Group -> channels that remain, ascending (see `selection`)."""
+        stays = {group: np.ones(width, dtype=np.bool_) for group, width in self.groups.width.items()}
         for family in self.families:
             gone = np.ones(family.size, dtype=np.bool_)
             gone[kept.get(family.name, np.arange(family.size))] = False
             for group, channels in family.members.items():
-                removed[group][channels[gone]] = True
-        return Selection(
-            kept={
-                name: tuple(np.flatnonzero(~removed[group]).tolist())
-                for group, names in self.groups.owners.items()
-                if removed[group].any()
-                for name in names
-            }
-        )
+                stays[group][channels[gone]] = False
+        return {group: np.flatnonzero(own) for group, own in stays.items()}
 
     def plan(self, counts: Sequence[int]) -> PruningPlan:
         """Filters kept of each layer where each family keeps so many."""

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from design.channels import kept_by_group
 from design.pruning import PruningPlan
 from networks.network import Network
-from networks.pruning.allocation import layer_bound
+from networks.pruning.allocation import bounds
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.decision import families_of
 from networks.pruning.families import Families
-from networks.pruning.scores import L1Norm, Scores, Sensitivity
+from networks.pruning.scores import L1Norm, Scores, Sensitivity, is_bounded
 from networks.pruning.selection import Selection
 
 IntArray = NDArray[np.int64]
@@ -40,7 +40,7 @@ class Fulfilled:
         found: What could have been removed.
         selection: As many filters of each layer as the plan says.
         scores: Of every choice.
-        bounds: Of the theorem, for each layer that reads what could be removed.
+        bounds: What can be said of each layer that reads what could be removed; empty for sensitivities by weight.
     """
 
     found: Families
@@ -72,10 +72,7 @@ def fulfil(network: Network, plan: PruningPlan, score: Sensitivity, bound: Bound
             for name in names
         }
     )
-    told = tuple(
-        layer_bound(network.architecture, found, scores, name, _left(found, name, kept), bound)
-        for name in found.readers
-    )
+    told = bounds(network.architecture, found, scores, kept, bound) if is_bounded(score) else ()
     return Fulfilled(found=found, selection=selection, scores=scores, bounds=told)
 
 
@@ -104,13 +101,3 @@ def kept_of(found: Families, scores: Scores, ties: Scores, counts: Mapping[int, 
         kept[group], removed = np.sort(order[: counts[group]]), order[counts[group] :]
         stands[choice[kept[group]]], stands[choice[removed]] = CARRIED_ON, LEFT_BEHIND
     return kept
-
-
-def _left(found: Families, name: str, kept: Mapping[int, IntArray]) -> dict[str, int]:
-    """Choices left of each family in what a layer reads (the fewest, where it reads a family more than once)."""
-    left = {}
-    for family in found.families:
-        read = [piece.group for piece in found.readers[name] if piece.group in family.members]
-        if read:
-            left[family.name] = min(int(np.isin(family.members[group], kept[group]).sum()) for group in read)
-    return left

@@ -5,6 +5,7 @@ The three variants of Liebenwein et al. (arXiv 1911.07412) and of their code.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,16 +32,38 @@ class Variant(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Random draws from a family.
+
+    Attributes:
+        samples: m; not whole where nothing was drawn but might have been.
+        total: Sum of the scores of those that were drawn from.
+        tries: Which try it was that was taken, from 1; 0 where nothing was chosen among tries.
+    """
+
+    samples: float
+    total: float
+    tries: int = 0
+
+    @property
+    def log_tries(self) -> float:
+        """ln(t (t + 1)): try t may fail with 1 / (t (t + 1)) of delta, all tries together with delta."""
+        return math.log(self.tries * (self.tries + 1)) if self.tries else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chosen:
     """Channels that remain.
 
     Attributes:
         kept: Ascending.
         factors: By which the weights that read each of them are multiplied; None: 1.
+        draws: Where some were drawn.
     """
 
     kept: IntArray
     factors: FloatArray | None = None
+    draws: Draws | None = None
 
 
 def distribution(scores: FloatArray) -> FloatArray:
@@ -68,7 +91,9 @@ def samples_to_keep(probabilities: FloatArray, count: float) -> float:
     return high
 
 
-def choose(scores: FloatArray, count: int, variant: Variant, random: np.random.Generator) -> Chosen:
+def choose(
+    scores: FloatArray, count: int, variant: Variant, random: np.random.Generator, *, share: float = 1.0, tries: int = 0
+) -> Chosen:
     """Choose channels so that `count` are expected to remain (exactly so many in the deterministic variant).
 
     Args:
@@ -76,6 +101,8 @@ def choose(scores: FloatArray, count: int, variant: Variant, random: np.random.G
         count: From 1 to their number.
         variant: How.
         random: Not drawn from in the deterministic variant.
+        share: Of the samples that `count` asks for that are drawn; one at least.
+        tries: See Draws.
     """
     if count >= len(scores):
         return Chosen(kept=np.arange(len(scores)))
@@ -89,14 +116,12 @@ def choose(scores: FloatArray, count: int, variant: Variant, random: np.random.G
         sure[largest] = certain[largest]
     rest = np.flatnonzero(~sure)
     factors = sure.astype(np.float64)
-    factors[rest] = draw(distribution(scores[rest]), count - int(sure.sum()), random)
+    probabilities = distribution(scores[rest])
+    samples = max(1, round(share * samples_to_keep(probabilities, count - int(sure.sum()))))
+    factors[rest] = draw_samples(probabilities, samples, random)
     kept = np.flatnonzero(factors)
-    return Chosen(kept=kept, factors=factors[kept])
-
-
-def draw(probabilities: FloatArray, count: float, random: np.random.Generator) -> FloatArray:
-    """count_j / (m p_j) of each channel, 0 where it was not drawn; `count` distinct ones are expected."""
-    return draw_samples(probabilities, max(1, round(samples_to_keep(probabilities, count))), random)
+    draws = Draws(samples=samples, total=float(scores[rest].sum()), tries=tries)
+    return Chosen(kept=kept, factors=factors[kept], draws=draws)
 
 
 def draw_samples(probabilities: FloatArray, samples: int, random: np.random.Generator) -> FloatArray:

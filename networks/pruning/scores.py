@@ -52,6 +52,11 @@ class Sensitivity:
         return {family.name: seen.of(family, found) for family in found.families}
 
 
+def is_bounded(score: Score) -> bool:
+    """Whether `networks.pruning.bound` speaks of its scores: shares of whole channels, which single weights are not."""
+    return isinstance(score, Sensitivity) and not score.per_weight
+
+
 @dataclass(frozen=True, kw_only=True)
 class L1Norm:
     """Sum of a filter's absolute weights (Li et al., arXiv 1608.08710); in a residual stream, of all that write it."""

@@ -58,7 +58,8 @@ def prune(
 ) -> None:
     """Remove filters of a trained model until it keeps a limit, and write the smaller model.
 
-    With pictures, filters are chosen by their sensitivity, with the bound of every layer; without, by their weights.
+    With pictures, filters are chosen by their sensitivity, and the report says what every layer loses at most; without,
+    by their weights.
     """
     figures = {
         "latency_ms": latency_ms,

@@ -43,8 +43,8 @@ def cut_out(subject: Subject) -> Json:
 
     Returns:
         Accuracies on the validation part before and right after the cut, indexes of the filters kept by group of layers
-        that keep the same ones, and for each layer what the theorem says of what is left to read (an epsilon of None:
-        a part of it is gone altogether).
+        that keep the same ones, and for each layer what its sums lose at most with what was removed, beside what the
+        theorem says of as many random draws (an epsilon of None: a part of what it reads is gone altogether).
     """
     network = subject.unpruned()
     chosen = fulfil(network, subject.design.plan, Sensitivity(batches=lambda: _pictures(subject)))

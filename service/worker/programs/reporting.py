@@ -143,7 +143,10 @@ def _pruning(subject: Subject) -> Pruning | None:
         **{name: result[name] for name in ("method", "pictures", "before", "cut")},
         after=result["validation_accuracy"],
         groups=tuple(KeptFilters(**one) for one in result["groups"]),
-        bounds=tuple(ReadBound(layer=one["layer"], epsilon=one["epsilon"]) for one in result["bounds"]),
+        bounds=tuple(
+            ReadBound(layer=one["layer"], removed_share=one.get("removed_share"), draws_epsilon=one["epsilon"])
+            for one in result["bounds"]
+        ),
     )
 
 

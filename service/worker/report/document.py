@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -56,14 +55,18 @@ class KeptFilters(_Part):
 
 
 class ReadBound(_Part):
-    """What the theorem of provable pruning says of what is left to read of a layer (see `networks.pruning.bound`).
+    """What can be said of what is left to read of a layer (see `networks.pruning.bound`).
 
     Attributes:
-        epsilon: Relative error that every same-sign sum stays within; over 1 it promises nothing. None: no bound.
+        removed_share: Relative error that every same-sign sum stays within without the channels that were removed; at 1
+            it promises nothing. None: of a job that did not tell.
+        draws_epsilon: What the theorem of provable pruning says of as many random draws, which the choice was not: the
+            error that they stay within at a chance of 1 - delta. None: no bound.
     """
 
     layer: str
-    epsilon: float | None
+    removed_share: float | None
+    draws_epsilon: float | None
 
 
 class Pruning(_Part):
@@ -86,9 +89,10 @@ class Pruning(_Part):
 
     @property
     def loosest(self) -> ReadBound | None:
-        """The bound that says least; None where nothing that is read was removed."""
-        told = [one for one in self.bounds if one.epsilon != 0]
-        return max(told, key=lambda one: math.inf if one.epsilon is None else one.epsilon, default=None)
+        """The layer that may have lost most; None where nothing that is read was removed, or no job told."""
+        return max(
+            (one for one in self.bounds if one.removed_share), key=lambda one: one.removed_share or 0.0, default=None
+        )
 
 
 class SignificantLayer(_Part):

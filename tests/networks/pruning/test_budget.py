@@ -117,8 +117,9 @@ def test_few_important_channels_are_few_that_stay() -> None:
 
 @pytest.mark.parametrize("options", [BERNSTEIN, PUBLISHED])
 def test_bounds_of_layers(options: object) -> None:
-    counts = {one.name: one.size - (one.size > 20) for one in FOUND.families}
-    told = {one.layer: one for one in bounds(WHOLE.architecture, FOUND, SCORES, counts, options)}  # type: ignore[arg-type]
+    kept = {one.name: np.arange(one.size - (one.size > 20)) for one in FOUND.families}
+    left = FOUND.left(kept)
+    told = {one.layer: one for one in bounds(WHOLE.architecture, FOUND, SCORES, left, options)}  # type: ignore[arg-type]
     assert told.keys() == FOUND.readers.keys()
     assert told["stage1.block1.conv2"].epsilon == 0
     inner = told["stage3.block1.conv2"]
@@ -127,6 +128,8 @@ def test_bounds_of_layers(options: object) -> None:
     log = logarithm(WHOLE.architecture.layer("stage3.block1.conv2"), options, unsigned=True)  # type: ignore[arg-type]
     again = samples_for(inner.epsilon, float(own.sum()), log, options)  # type: ignore[arg-type]
     assert again == pytest.approx(inner.samples)
+    gone = options.slack * float(own[63])  # type: ignore[attr-defined]
+    assert inner.removed_share == pytest.approx(min(1, gone))
     classifier = told["head.fc"]
     assert classifier.distinct == 16 + 16 + 31
     assert classifier.epsilon > 0

@@ -99,7 +99,13 @@ def test_the_best_filters_stay_and_the_budget_holds(name: str, shared: Shared) -
         left = np.setdiff1d(np.arange(len(own)), kept)
         assert own[list(kept)].min() >= own[left].max()
     assert not decision.factors
-    assert bool(decision.bounds) == (shared is Shared.EPSILON)
+    assert bool(decision.bounds) == (name == "sensitivity")
+
+
+def test_nothing_is_said_of_whole_channels_by_scores_of_single_weights() -> None:
+    design = plain()
+    method = Method(score=Sensitivity(batches=pictures, per_weight=True))
+    assert decide(trained(design), design, method, MACS, 0.5 * float(MACS([design])[0])).bounds == ()
 
 
 def test_scores_are_computed_once_where_they_are_known() -> None:

@@ -14,7 +14,7 @@ from design.task import find_task
 from networks.build import build
 from networks.layers import Norm
 from networks.network import Network
-from networks.pruning.budget import AMOUNTS
+from networks.pruning.budget import AMOUNTS, planned
 from networks.pruning.decision import Method, decide, families_of, reweight_
 from networks.pruning.prune import PruneOptions, carried_out, prune
 from networks.pruning.sampling import Variant
@@ -62,10 +62,28 @@ def test_what_remains_is_a_smaller_network(shortcut: str, variant: Variant) -> N
     method = Method(score=Sensitivity(batches=pictures), variant=variant)
     found = prune(network, own, method, PARAMETERS, target, batches=pictures)
     left = sum(one.numel() for one in found.network.parameters())
-    assert left == PARAMETERS([found.design])[0]
-    assert left <= (target if variant is Variant.DETERMINISTIC else 1.5 * target)
+    (decision,) = found.decisions
+    assert left == PARAMETERS([found.design])[0] == decision.allotment.amount
+    assert 0.8 * target < left <= target == decision.allotment.target
     assert found.network(pictures()[0]).shape == (4, TASK.classes)
-    assert found.decisions[0].bounds
+    read = {layer.name: layer.in_channels for layer in found.design.pruned.layers}
+    assert decision.bounds
+    assert all(one.distinct == read[one.layer] for one in decision.bounds), "of what was drawn"
+    again = prune(network, own, method, PARAMETERS, target, batches=pictures)
+    assert again.decisions[0].selection == decision.selection
+
+
+@pytest.mark.parametrize("variant", [Variant.RANDOM, Variant.PARTIAL])
+def test_no_draw_overruns_the_limit(variant: Variant) -> None:
+    own = design("projection")
+    network, target = worn(own), 0.5 * float(PARAMETERS([own])[0])
+    found = families_of(network)
+    scores = Sensitivity(batches=pictures)(network, found)
+    for seed in range(12):
+        method = Method(score=Sensitivity(batches=pictures), variant=variant, seed=seed)
+        decision = decide(network, own, method, PARAMETERS, target, found=found, scores=scores)
+        smaller = planned(own, decision.selection.plan())
+        assert decision.allotment.amount == float(PARAMETERS([smaller])[0]) <= target
 
 
 def test_binary_networks_too() -> None:

@@ -67,7 +67,7 @@ def test_each_group_keeps_as_many_filters_as_the_design_says_the_most_sensitive_
     )
     assert found["pictures"] == len(subject.data.validation) < PICTURES
     assert {one["layer"] for one in found["bounds"]} == {"inner", "outer", "point", "classifier"}
-    assert all(one["epsilon"] > 0 for one in found["bounds"])
+    assert all(0 < one["removed_share"] <= 1 and one["epsilon"] > 0 for one in found["bounds"])
 
 
 def test_accuracy_falls_with_the_cut_and_comes_back(pruned: Steps) -> None:

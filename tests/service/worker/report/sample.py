@@ -123,8 +123,8 @@ def sample(*, accuracy: float = 0.952, latency_ms: float = 0.31) -> JobReport:
                 KeptFilters(layers=("stage1.block1.conv1",), kept=(1, 2), of=16),
             ),
             bounds=(
-                ReadBound(layer="stage1.block1.conv1", epsilon=3.456),
-                ReadBound(layer="head.fc", epsilon=0.0),
+                ReadBound(layer="stage1.block1.conv1", removed_share=0.3456, draws_epsilon=3.456),
+                ReadBound(layer="head.fc", removed_share=0.0, draws_epsilon=0.0),
             ),
         ),
         significance=tuple(

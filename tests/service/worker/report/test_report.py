@@ -144,21 +144,30 @@ def test_what_was_cut_is_shown_with_what_it_cost_and_brought_back() -> None:
         "23.4 %",
         "97.2 %",
         "stem.conv, stage1.block1.conv2",
-        "at most 3.46, in",
+        'more than 34.6 % (most in <span class="mono">stage1.block1.conv1<',
     ):
         assert text in PAGE, text
 
 
 @pytest.mark.parametrize(
-    ("epsilons", "says"),
-    [((0.5, None), 'no bound for <span class="mono">layer1<'), ((0.0, 0.0), None), ((0.0, 0.5), "at most 0.500")],
+    ("shares", "says"),
+    [
+        ((0.5, 1.0), 'a sum of <span class="mono">layer1</span> may have lost everything'),
+        ((0.0, 0.0), None),
+        ((None, None), None),
+        ((0.0, 0.5), "more than 50.0 %"),
+    ],
 )
-def test_the_loosest_bound_is_the_one_that_is_told(epsilons: tuple[float | None, ...], says: str | None) -> None:
-    bounds = tuple(ReadBound(layer=f"layer{place}", epsilon=one) for place, one in enumerate(epsilons))
+def test_the_loosest_bound_is_the_one_that_is_told(shares: tuple[float | None, ...], says: str | None) -> None:
+    """That of the filters that were chosen: what the theorem says of random draws is no figure of theirs."""
+    bounds = tuple(
+        ReadBound(layer=f"layer{place}", removed_share=one, draws_epsilon=0.123) for place, one in enumerate(shares)
+    )
     assert REPORT.pruning is not None
     page = report_page(REPORT.model_copy(update={"pruning": REPORT.pruning.model_copy(update={"bounds": bounds})}))
-    assert ("promises nothing" in page) is (says is not None)
+    assert ("Training on has to bring back" in page) is (says is not None)
     assert says is None or says in page
+    assert "0.123" not in page
 
 
 def test_a_report_of_little_is_a_page_too() -> None:
