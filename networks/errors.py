@@ -21,6 +21,21 @@ class InvalidSelection(BespokeError):
     """Filters to keep that do not fit the network they are chosen from."""
 
 
+class OutOfReach(InvalidSelection):
+    """A target that pruning cannot reach.
+
+    Args:
+        target: What was asked for.
+        least: The least that can be reached.
+        left: What is left then, in words.
+        way_out: What the caller can do.
+    """
+
+    def __init__(self, target: float, least: float, left: str, way_out: str) -> None:
+        self.target, self.least, self.left = target, least, left
+        super().__init__(f"pruning must be able to reach {target:g}", f"{least:g} with {left}", way_out)
+
+
 class NotAdopted(BespokeError):
     """A user's model that was read but cannot be rebuilt here with its weights.
 

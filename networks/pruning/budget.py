@@ -12,9 +12,10 @@ from design.counts import macs, model_bytes, parameters
 from design.design import Design
 from design.encoding import encode_designs
 from design.pruning import PruningPlan
-from networks.errors import InvalidSelection
+from networks.errors import InvalidSelection, OutOfReach
 from networks.pruning.allocation import Allocation, whole
 from networks.pruning.families import Families
+from networks.pruning.kept_whole import causes, kept_whole
 
 FloatArray = NDArray[np.float64]
 Amount = Callable[[Sequence[Design]], FloatArray]
@@ -87,21 +88,20 @@ def allot(
         multiple: Numbers are multiples of it, or all of a family.
 
     Raises:
-        InvalidSelection: Even one filter (or `multiple`) everywhere needs more.
+        InvalidSelection: Nothing can be removed.
+        OutOfReach: Even one filter (or `multiple`) everywhere needs more.
     """
     search = _Search(design, found, amount, target, multiple)
     sizes = [family.size for family in found.families]
     least, most = whole(allocation.wanted(0), sizes, multiple), tuple(sizes)
     if search.fits(most):
         return search.found(most, 1.0)
+    if not found.families:
+        raise _nothing(design, found)
     if not search.fits(least):
         least = tuple(min(multiple, size) for size in sizes)
         if not search.fits(least):
-            raise InvalidSelection(
-                f"pruning must be able to reach {target:g}",
-                f"{search.amounts([least])[0]:g} with {'one filter' if multiple == 1 else multiple} left everywhere",
-                "Choose a smaller network, a looser limit" + (", or a smaller multiple." if multiple > 1 else "."),
-            )
+            raise _out_of_reach(design, found, target, float(search.amounts([least])[0]), multiple)
     low, high = 0.0, 1.0
     for _ in range(STEPS):
         middle = (low + high) / 2
@@ -114,6 +114,24 @@ def allot(
             break
     wanted = allocation.wanted(high)
     return search.found(search.refined(least, wanted, sizes, tolerance), low)
+
+
+def _nothing(design: Design, found: Families) -> InvalidSelection:
+    return InvalidSelection(
+        "a network to prune must have filters that can be removed",
+        f"none: {'; '.join(causes(kept_whole(design.pruned, found))[:4]) or 'what it computes is what it gives out'}",
+        "Put plain or depthwise convolutions in their place, or choose a smaller network.",
+    )
+
+
+def _out_of_reach(design: Design, found: Families, target: float, least: float, multiple: int) -> OutOfReach:
+    filters = "one filter" if multiple == 1 else str(multiple)
+    why = causes(kept_whole(design.pruned, found))
+    left, looser = f"{filters} left everywhere", "Choose a smaller network, a looser limit"
+    if why:
+        left = f"{filters} left wherever filters can be removed"
+        looser = f"Other layers are left whole: {'; '.join(why[:4])}. {looser}"
+    return OutOfReach(target, least, left, looser + (", or a smaller multiple." if multiple > 1 else "."))
 
 
 class _Search:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from design.errors import BespokeError
 from design.task import find_task
 from networks.adoption.adopt import adopt
 from networks.adoption.onnx_source import OnnxSource
-from networks.errors import InvalidSelection
+from networks.errors import OutOfReach
 from networks.export.exported import Exported
 from networks.export.onnx_model import export_onnx
 from networks.export.renamed import renamed
@@ -23,6 +23,7 @@ from networks.network import Network
 from networks.pruning.budget import AMOUNTS, Amount
 from networks.pruning.compensation import channel_means
 from networks.pruning.decision import Decision, Method, Shared, decide, families_of
+from networks.pruning.kept_whole import kept_whole
 from networks.pruning.scores import L1Norm, Sensitivity
 from networks.pruning.surgery import cut
 from networks.runtime.verify import verify
@@ -31,7 +32,16 @@ from predictors.descriptor import Descriptor
 from predictors.predictor import Estimates
 from service.documents import load_design, read_model, sides_of
 from service.pruning.pictures import BATCH, Samples
+from service.units import significant
 
+FIGURES = {
+    "latency_ms": ("predicted latency", " ms"),
+    "energy_mj": ("predicted energy", " mJ"),
+    "macs": ("multiply-accumulates", ""),
+    "parameters": ("parameters", ""),
+    "bytes": ("weights", " bytes"),
+}
+"""Figure of a limit -> what it is called, unit."""
 CHECKED = 4
 """Pictures that the file is compared with the network on, where none are given."""
 
@@ -78,12 +88,17 @@ class Limit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pruned:
-    """A smaller model."""
+    """A smaller model.
+
+    Attributes:
+        left_whole: Layers of which no filter can be removed -> why.
+    """
 
     network: Network
     design: Design
     exported: Exported
     decision: Decision
+    left_whole: Mapping[str, str]
     score: str
     multiple: int
 
@@ -164,7 +179,7 @@ def estimates(designs: Sequence[Design], device: Descriptor, energy_model: str) 
 def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, multiple: int = 1) -> Pruned:
     """Choose filters, cut, export and compare the file with the network.
 
-    With pictures: by sensitivity, with the bound of each layer, and removed channels go on as their mean. Without: by
+    With pictures: by sensitivity, with what each layer loses at most; removed channels go on as their mean. Without: by
     the sum of absolute weights, the same share of every layer.
 
     Args:
@@ -175,7 +190,8 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         multiple: Numbers of filters are multiples of it where the limit can be kept so, else of its half, and so on.
 
     Raises:
-        InvalidSelection: The limit cannot be reached.
+        InvalidPruning: The limit cannot be reached.
+        InvalidSelection: No filter of the model can be removed.
         UnsupportedLayer, ExportDisagrees: See `export_onnx` and `verify`.
     """
     network, design = model.network, model.design
@@ -189,9 +205,9 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         try:
             decision = decide(network, design, own, amount, limit.target, found=found, scores=scores)
             break
-        except InvalidSelection:
+        except OutOfReach as error:
             if multiple == 1:
-                raise
+                raise _out_of_reach(limit, error) from error
             multiple //= 2
     means = None if samples is None else channel_means(network, samples.batches())
     small, smaller = cut(network, design, decision.selection, means=means)
@@ -205,6 +221,18 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         design=smaller,
         exported=exported,
         decision=decision,
+        left_whole=kept_whole(network.architecture, found),
         score="l1" if samples is None else "sensitivity",
         multiple=multiple,
     )
+
+
+def _out_of_reach(limit: Limit, error: OutOfReach) -> InvalidPruning:
+    name, unit = FIGURES[limit.figure]
+    risk = f" at risk {limit.risk:g}" if limit.figure not in AMOUNTS else ""
+    target, least = (
+        f"{value:,.0f}{unit}" if limit.figure in AMOUNTS else f"{significant(value)}{unit}"
+        for value in (error.target, error.least)
+    )
+    must = f"pruning must be able to bring {name}{risk} to {target}"
+    return InvalidPruning(must, f"{least} with {error.left}", error.way_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,15 @@ from rich.text import Text
 
 from design.counts import Counts, count
 from design.prediction import Interval
+from networks.pruning.bound import LayerBound
+from networks.pruning.kept_whole import OUTPUTS, causes
 from networks.runtime.speed_up import SpeedUp
 from predictors.descriptor import Descriptor
-from service.pruning.model import Limit, Model, Pruned, estimates
+from service.pruning.model import FIGURES, Limit, Model, Pruned, estimates
 from service.pruning.pictures import Samples, accuracy
 from service.tables import new_table
 from service.units import kilobytes, millijoules, milliseconds, significant, span
 
-FIGURES = {
-    "latency_ms": ("predicted latency", " ms"),
-    "energy_mj": ("predicted energy", " mJ"),
-    "macs": ("multiply-accumulates", ""),
-    "parameters": ("parameters", ""),
-    "bytes": ("weights", " bytes"),
-}
-"""Figure of a limit -> what it is called, unit."""
 COUNTED = ("macs", "parameters", "model_bytes", "peak_activation_bytes")
 
 
@@ -78,9 +72,10 @@ def report(
         "before": sides[0],
         "after": sides[1],
         "measured_here": None if measured is None else _measured(measured),
+        "left_whole": dict(pruned.left_whole),
         "filters": {name: {"kept": len(own), "of": layers[name]} for name, own in kept.items()},
         "kept": {name: list(own) for name, own in kept.items()},
-        "bounds": [asdict(one) for one in pruned.decision.bounds],
+        "bounds": [_bound(one) for one in pruned.decision.bounds],
         "design": pruned.design.model_dump(mode="json"),
         "notes": list(model.notes),
     }
@@ -88,6 +83,18 @@ def report(
 
 def _counted(counts: Counts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in COUNTED}
+
+
+def _bound(own: LayerBound) -> dict[str, Any]:
+    """What holds for the filters that were chosen, apart from what the theorem says of as many random draws."""
+    draws = {name: getattr(own, name) for name in ("samples", "distinct", "epsilon", "delta")}
+    draws["epsilon"] = own.epsilon if math.isfinite(own.epsilon) else None
+    return {
+        "layer": own.layer,
+        "sensitivity": own.sensitivity,
+        "removed_share": own.removed_share,
+        "for_as_many_random_draws": draws,
+    }
 
 
 def _measured(found: SpeedUp) -> dict[str, Any]:
@@ -129,6 +136,10 @@ def view(document: dict[str, Any]) -> RenderableType:
         lines.append(Text("The file is not smaller than the one that was read; it holds weights as 32-bit floats."))
     if document["kept"]:
         lines.append(Text(f"Filters chosen {_pictures(document)}."))
+    causes_of = causes(document["left_whole"])
+    if causes_of:
+        number = sum(reason != OUTPUTS for reason in document["left_whole"].values())
+        lines.append(Text(f"Left whole: {number} layer{'s' * (number > 1)}; {'; '.join(causes_of[:4])}."))
     if "accuracy" not in before:
         lines.append(Text("Accuracy is not known: no labelled pictures were given. Train it, then count.", style="dim"))
     return Group(*lines)
@@ -146,7 +157,14 @@ def _limit(document: dict[str, Any]) -> str:
 def _pictures(document: dict[str, Any]) -> str:
     if document["score"] == "l1":
         return "by their weights: no pictures were given"
-    return f"by sensitivity on {document['pictures']:,} pictures; the bound of every layer is in the report"
+    said = f"by sensitivity on {document['pictures']:,} pictures"
+    worst = max(document["bounds"], key=lambda one: float(one["removed_share"]))
+    if worst["removed_share"] >= 1:
+        return f"{said}; no bound says what the sums of {worst['layer']} keep (all layers: the report)"
+    return (
+        f"{said}; without the others no sum of {worst['layer']} is off by more than {worst['removed_share']:.0%} on "
+        "pictures like these (all layers: the report)"
+    )
 
 
 def _share(after: float, before: float) -> str:

@@ -105,6 +105,42 @@ def test_a_file_that_does_not_become_smaller_is_said_to(typed: Type, tmp_path: P
     assert document["after"]["file_bytes"] == out.stat().st_size >= copies.stat().st_size
 
 
+def _grouped(*, stem: int = 4) -> bytes:
+    """Grouped convolutions all the way, or behind a stem of more filters that a 1x1 convolution reads."""
+    nodes = [node("Conv", "x stem", "s"), node("Relu", "s", "sr")]
+    constants = {"stem": floats(stem, 3, 1, 1), "g": floats(8, 2, 3, 3), "head": floats(5, 8)}
+    reads = "sr"
+    if stem != 4:
+        nodes += [node("Conv", "sr point", "q"), node("Relu", "q", "qr")]
+        constants["point"], reads = floats(4, stem, 1, 1), "qr"
+    nodes += [
+        node("Conv", f"{reads} g", "b", pads=[1, 1, 1, 1], group=2),
+        node("Relu", "b", "br"),
+        node("GlobalAveragePool", "br", "p"),
+        node("Flatten", "p", "f"),
+        node("Gemm", "f head", "y", transB=1),
+    ]
+    return content(nodes, constants)
+
+
+def test_layers_that_cannot_lose_filters_are_named(typed: Type, tmp_path: Path) -> None:
+    whole, some, out = tmp_path / "whole.onnx", tmp_path / "some.onnx", tmp_path / "small.onnx"
+    whole.write_bytes(_grouped())
+    some.write_bytes(_grouped(stem=16))
+    status, _, said = typed(str(whole), "--out", str(out), "--macs", "1000")
+    assert status == 2
+    assert "filters that can be removed, but got none: grouped convolution 'conv_b' keeps both its sides. Put" in said
+    status, _, said = typed(str(some), "--out", str(out), "--macs", "1000")
+    assert status == 2
+    assert "one filter left wherever filters can be removed. Other layers are left whole: grouped conv" in said
+    status, shown, _ = typed(str(some), "--out", str(out), "--parameters", "280")
+    assert status == 0
+    assert "Left whole: 2 layers; grouped convolution 'conv_b' keeps both its sides." in shown.replace("\n", " ")
+    told = json.loads(out.with_suffix(".json").read_text())["left_whole"]
+    assert list(told) == ["conv_q", "conv_b", "gemm_y"]
+    assert told["gemm_y"] == "the model gives them out"
+
+
 def _counted(path: Path) -> int:
     weights = [tensor for tensor in onnx.load(path).graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT]
     return int(sum(np.prod(tensor.dims) for tensor in weights))
@@ -150,7 +186,11 @@ def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, 
     assert document["pictures"] == document["accuracy_pictures"] == 12
     assert 0 <= document["after"]["accuracy"] <= 1
     assert document["after"]["macs"] <= 20000 < document["before"]["macs"]
-    assert document["bounds"]
+    for own in document["bounds"]:
+        assert 0 <= own["removed_share"] <= 1
+        assert own.keys() == {"layer", "sensitivity", "removed_share", "for_as_many_random_draws"}
+        assert own["for_as_many_random_draws"]["delta"] == 0.1
+    assert any(own["removed_share"] > 0 for own in document["bounds"])
     for side in ("before", "after"):
         own = document[side]["predicted"]["latency_ms"]
         assert own["interval"]["low"] < own["value"] < own["interval"]["high"]
@@ -206,7 +246,14 @@ def test_requests_that_cannot_be_met(typed: Type, model: Path, pictures: Path, t
         ((str(model), "--out", str(pictures), "--macs", "9", "--data", str(pictures)), "must not be written over"),
         ((str(model), "--out", str(tmp_path / "none" / "a.onnx"), "--macs", "30000"), "a folder that is there"),
         ((str(model), "--out", str(tmp_path / "a.json"), "--macs", "30000"), "end in .onnx"),
-        ((str(model), "--out", out, "--macs", "3"), "one filter left everywhere"),
+        (
+            (str(model), "--out", out, "--macs", "3"),
+            "bring multiply-accumulates to 3, but got 1,881 with one filter left everywhere",
+        ),
+        (
+            (str(model), "--out", out, "--latency-ms", "1e-4", "--device", "raspberry-pi-4", "--risk", "0.2"),
+            "bring predicted latency at risk 0.2 to 0.000100 ms, but got 0",
+        ),
         ((str(model), "--out", out, "--macs", "30000", "--mean", "0.5"), "must both name 3 numbers"),
         ((str(model), "--out", out, "--macs", "30000", "--data", str(tmp_path / "noise.npz")), "readable .npz"),
         ((str(tmp_path / "damaged.onnx"), "--out", out, "--macs", "9"), "must be an ONNX file"),
