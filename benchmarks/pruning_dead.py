@@ -8,11 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from design.counts import count
+from benchmarks.pruning_topologies import TOPOLOGIES
 from design.design import Design
-from design.policies import full_precision
-from design.spaces.registry import SPACES
-from design.task import find_task
 from networks.build import build
 from networks.layers import Norm, Quantized
 from networks.network import Network
@@ -21,9 +18,7 @@ from networks.pruning.selection import Selection, kept_channels
 from networks.pruning.surgery import cut
 from networks.pruning.ties import tied_groups
 
-TASK = "cifar10"
-TRIED = 8
-IMAGES = 4
+IMAGES, COMPARED = 8, 2
 
 
 def surgery_errors(seed: int = 0) -> dict[str, Any]:
@@ -32,43 +27,34 @@ def surgery_errors(seed: int = 0) -> dict[str, Any]:
     In each, a random share of the filters of every family is made dead (weights, norms and biases zero, channels that
     follow them too) and then cut out.
     """
-    found = {f"{space}{shortcut}": _error(space, shortcut, seed) for space, shortcut in _topologies()}
+    found = {name: _error(topology.design, seed) for name, topology in TOPOLOGIES.items()}
     return {"surgery_max_error": max(found.values()), "surgery_errors": found}
 
 
-def _topologies() -> list[tuple[str, str]]:
-    return [("resnet", "_projection"), ("resnet", "_pad"), *((name, "") for name in SPACES if name != "resnet")]
-
-
-def _error(space: str, shortcut: str, seed: int) -> float:
+def _error(design: Design, seed: int) -> float:
     random = np.random.default_rng(seed)
-    design = _design(space, shortcut.lstrip("_"), random)
-    network, images = _worn(design, seed)
+    network, images = _new(design, seed)
     families = families_of(network)
     kept = {
         one.name: np.sort(random.permutation(one.size)[: random.integers(1, one.size + 1)]) for one in families.families
     }
     selection = families.selection(kept)
     _kill_(network, selection)
+    settle_(network, images)
     small, _ = cut(network, design, selection)
-    with torch.no_grad():
-        wanted, left = network(images), small(images)
+    wanted, left = outputs(network, images), outputs(small, images)
     return float((left - wanted).abs().max() / wanted.abs().max())
 
 
-def _design(name: str, shortcut: str, random: np.random.Generator) -> Design:
-    """The smallest of some random members, not pruned, in full precision."""
-    space, task = SPACES[name], find_task(TASK)
-    members = space.sample(task, TRIED, random)
-    for place, gene in enumerate(space.genes(task)):
-        if gene.name == "shortcut" and shortcut:
-            members[:, place] = gene.choices.index(shortcut)
-    small = min((space.decode(task, values) for values in members), key=lambda one: count(one).macs)
-    return Design(architecture=small.architecture, policy=full_precision(small.architecture))
+def outputs(network: Network, images: Tensor) -> Tensor:
+    """What it gives out for the first pictures, in double precision: what differs is not the order of sums."""
+    with torch.no_grad():
+        found: Tensor = network.double()(images[:COMPARED].double())
+    return found
 
 
-def _worn(design: Design, seed: int) -> tuple[Network, Tensor]:
-    """A network whose norms are those of a trained one, and pictures."""
+def _new(design: Design, seed: int) -> tuple[Network, Tensor]:
+    """A network whose norms are not those of a new one, and pictures."""
     generator = torch.Generator().manual_seed(seed)
     network = build(design, seed=seed)
     images = torch.randn(IMAGES, *design.architecture.input_shape, generator=generator)
@@ -76,10 +62,18 @@ def _worn(design: Design, seed: int) -> tuple[Network, Tensor]:
         if isinstance(part, Norm):
             nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
             nn.init.uniform_(part.bias, -0.5, 0.5, generator=generator)
+    return network, images
+
+
+def settle_(network: Network, images: Tensor) -> None:
+    """Let norms count what they read of these pictures, so that these matter behind any number of layers."""
+    for part in network.modules():
+        if isinstance(part, Norm):
+            part.momentum = None
+            part.reset_running_stats()
     with torch.no_grad():
-        for _ in range(3):
-            network(images)
-    return network.eval(), images
+        network.train()(images)
+    network.eval()
 
 
 def _kill_(network: Network, selection: Selection) -> None:

@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from design.counts import count
-from design.design import Design
-from design.policies import full_precision
-from design.spaces.registry import SPACES
-from design.task import find_task
+from benchmarks.pruning_dead import outputs, settle_
+from benchmarks.pruning_topologies import TOPOLOGIES
+from design.layer import Op
 from networks.layers import Norm, Quantized
 from networks.network import Network
 from networks.pad import Pad
@@ -21,7 +19,8 @@ from networks.pruning.ties import tied_groups
 from tests.networks.export.worn import pictures, worn
 from tests.networks.pruning.masking import random_selection
 
-LARGEST = 1e-5
+LARGEST = 1e-9
+PICTURES = 8
 
 
 def with_pads(network: Network, selection: Selection) -> Selection:
@@ -57,44 +56,46 @@ def kill_(network: Network, selection: Selection) -> None:
                         part.bias[removed] = 0
 
 
-def _design(space_name: str, shortcut: str = "") -> Design:
-    """The smallest of some random members, with the shortcut wanted."""
-    space, task = SPACES[space_name], find_task("digits" if space_name != "nasbench201" else "cifar10")
-    members = space.sample(task, 16, np.random.default_rng(2))
-    for place, gene in enumerate(space.genes(task)):
-        if gene.name == "shortcut" and shortcut:
-            members[:, place] = gene.choices.index(shortcut)
-    small = min((space.decode(task, values) for values in members), key=lambda one: count(one).macs)
-    return Design(architecture=small.pruned, policy=full_precision(small.architecture))
-
-
-CASES = [("resnet", "pad"), ("resnet", "projection"), *((name, "") for name in SPACES if name != "resnet")]
-
-
-@pytest.mark.parametrize(("space", "shortcut"), CASES)
-def test_on_every_space(space: str, shortcut: str) -> None:
-    design = _design(space, shortcut)
-    network, images = worn(design), pictures(design)
+@pytest.mark.parametrize("name", TOPOLOGIES)
+def test_on_every_topology(name: str) -> None:
+    design = TOPOLOGIES[name].design
+    network, images = worn(design), pictures(design, PICTURES)
     selection = with_pads(network, random_selection(network, 1))
     kill_(network, selection)
+    settle_(network, images)
     small, smaller = cut(network, design, selection)
     assert smaller.digest != design.digest
-    with torch.no_grad():
-        wanted, found = network(images), small(images)
-    assert wanted.std() > 0
+    wanted, found = outputs(network, images), outputs(small, images)
+    assert wanted.std(0).max() > 0.01 * wanted.abs().max(), "what is given out depends on what is read"
     assert float((found - wanted).abs().max() / wanted.abs().max()) <= LARGEST
 
 
 def test_the_wrong_channels_of_a_pad_would_be_seen() -> None:
     """The first channels of both sides, as if a pad were no pad: outputs differ, so the test above can fail."""
-    design = _design("resnet", "pad")
-    network, images = worn(design), pictures(design)
+    design = TOPOLOGIES["resnet20 pad"].design
+    network, images = worn(design), pictures(design, PICTURES)
     selection = with_pads(network, random_selection(network, 1))
     kill_(network, selection)
+    settle_(network, images)
     small, _ = cut(network, design, selection)
     for unit in small.units():
         if isinstance(unit.operation, Pad):
             unit.operation.source = None
-    with torch.no_grad():
-        wanted, found = network(images), small(images)
+    wanted, found = outputs(network, images), outputs(small, images)
     assert float((found - wanted).abs().max() / wanted.abs().max()) > 1e-2
+
+
+def test_topologies_are_those_of_the_spaces() -> None:
+    """Each family has what it is there for."""
+    designs = {name: one.design for name, one in TOPOLOGIES.items()}
+    ops = {name: {layer.op for layer in own.architecture.layers} for name, own in designs.items()}
+    assert len({own.digest for own in designs.values()}) == len(designs)
+    for name, own in designs.items():
+        layers = own.architecture.layers
+        assert (Op.PAD in ops[name]) is (" pad" in name)
+        assert (Op.MULTIPLY in ops[name]) is ("gates" in name)
+        assert any(layer.groups > 1 and not layer.depthwise for layer in layers) is ("two groups" in name)
+        if name.startswith("vgg"):
+            assert (Op.ADD in ops[name]) is ("projection" in name or name == "vgg 11 large")
+    assert {Op.POOL_AVERAGE, Op.CONV, Op.ADD} <= ops["cell of all five"]
+    assert Op.OTHER in ops["cell with zeros"]
