@@ -29,7 +29,7 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     torch.set_num_threads(1)
     seeds = min(arguments.seeds, QUICK_SEEDS) if arguments.quick else arguments.seeds
     fleet = measure_fleet(DEVICES, seed=0)
-    say("fleet: " + ", ".join(f"{key} {value:.3g}" for key, value in fleet.items() if value is not None))
+    say("fleet: " + ", ".join(f"{key} {value:.3g}" for key, value in fleet.items() if isinstance(value, float)))
     hybrid = measure_hybrid(QUICK_REQUESTS if arguments.quick else REQUESTS, seed=0)
     supervised = {name: measure_supervised(name, quick=arguments.quick, seed=0) for name in SUPERVISED}
     return {"fleet": fleet, "hybrid": hybrid, "supervised": supervised} | measure_cells(arguments.data, seeds)

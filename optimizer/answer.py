@@ -9,15 +9,15 @@ import numpy as np
 from design.constraints import LimitName
 from design.design import Genotype
 from design.encoding import FloatArray
-from optimizer.objective import LIMITS, Scores
+from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.pareto import front
 from optimizer.problem import FrontPoint, Violation
 from optimizer.trials import Trials
 
 
-def violations(trials: Trials, best: Scores, tightest: Mapping[LimitName, float]) -> tuple[Violation, ...]:
+def violations(objective: Objective, best: Scores, tightest: Mapping[LimitName, float]) -> tuple[Violation, ...]:
     """The limits that a design (N = 1) breaks, each with the tightest value that can be kept alone."""
-    limits, excess = trials.objective.limits, trials.objective.excess(best)[0]
+    limits, excess = objective.limits, objective.excess(best)[0]
     return tuple(
         Violation(
             limit=name,

@@ -1,4 +1,4 @@
-"""Approaches: how designs are found, and why one of the ways served a request."""
+"""Approaches: how designs are found, why one of the ways served a request, and in which version."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ WHY: dict[str, str] = {
     "polished",
     GeneticSearch.approach: "a search was asked for, or nothing that is proposed without one keeps the limits",
 }
+
+VERSIONS: dict[str, str] = {
+    ExactSearch.approach: "enumeration-1",
+    LibrarySearch.approach: "library-1",
+    NeuralSearch.approach: "network-2",
+}
+"""Of what answers without a search."""
+SEARCH_VERSION = "search-2"
+"""Of all that is searched: NSGA-II, or enumeration with climbing behind it."""
 
 
 def why(approach: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,17 @@ class Judged:
     utility: FloatArray
     accuracy: FloatArray
     best: int
+
+    def joined_by(self, row: int, utility: FloatArray, accuracy: FloatArray) -> Judged:
+        """With one more design, which keeps every limit and is the best: its number, utility and accuracy (1 each)."""
+        return replace(
+            self,
+            rows=np.append(self.rows, row),
+            keeps=np.append(self.keeps, True),
+            utility=np.append(self.utility, utility),
+            accuracy=np.append(self.accuracy, accuracy),
+            best=len(self.rows),
+        )
 
     @property
     def served(self) -> NDArray[np.bool_]:

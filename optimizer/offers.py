@@ -93,8 +93,13 @@ def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:
 def _joined(parts: list[tuple[Space, EncodedDesigns]], task: Task) -> Offers:
     names: list[Name] = []
     for space, own in parts:
-        names += [(space.name, values.tobytes()) for values in genotypes_of(own).astype(np.uint8)]
+        names += [name_of(space, values) for values in genotypes_of(own)]
     return Offers(designs=together([own for _, own in parts], task), parts=tuple(parts), names=tuple(names))
+
+
+def name_of(space: Space, genotype: IntArray) -> Name:
+    """The name of a design (G choices)."""
+    return space.name, genotype.astype(np.uint8).tobytes()
 
 
 def numbered(names: Iterable[Name], known: dict[Name, int]) -> IntArray:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from design.constraints import LimitName
 from design.spaces.registry import SPACES
 from optimizer.answer import front_points, violations
+from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import NeuralSearch
 from optimizer.objective import LIMITS, Objective
 from optimizer.problem import Answer, Problem
 from optimizer.proposals import proposed
@@ -22,7 +22,6 @@ from optimizer.trials import Trials, best_first
 from predictors.descriptor import describe
 from predictors.predict import explain
 
-VERSION, NEURAL_VERSION, LIBRARY_VERSION = "search-2", "network-2", "library-1"
 FIRST_STEPS, LAST_STEPS = 2, 6
 """Steps climbed in every space, and then in those that look best."""
 CONTENDERS = 2
@@ -48,11 +47,12 @@ def optimize(problem: Problem) -> Answer:
         ]
 
     networks = problem.method == "network"
-    version, searches, rivals = LIBRARY_VERSION, begun(), list[Trials]()
+    searches, rivals = begun(), list[Trials]()
     asked = problem.method != "search"
     kept = asked and proposed(searches, with_front=problem.method != "both", networks=networks)
-    if problem.method == "both" or not kept:
-        proposals, searches, version = searches, begun(), VERSION
+    searched = problem.method == "both" or not kept
+    if searched:
+        proposals, searches = searches, begun()
         for trials in searches:
             search(trials, problem.seed)
         for trials in best_first(searches)[:CONTENDERS]:
@@ -63,8 +63,7 @@ def optimize(problem: Problem) -> Answer:
         tightest = {name: tightest_value(searches, name) for name in objective.limits}
     searches += rivals
     winner = best_first(searches)[0]
-    if version == LIBRARY_VERSION and winner.approach == NeuralSearch.approach:
-        version = NEURAL_VERSION
+    proposal = winner in rivals or not searched
     best = winner.best()
     design = winner.space.decode(problem.task, best.genotypes[0])
     return Answer(
@@ -78,10 +77,10 @@ def optimize(problem: Problem) -> Answer:
             adaptation=problem.adaptation,
         ),
         feasible=objective.feasible(best),
-        violations=violations(winner, best, tightest),
+        violations=violations(objective, best, tightest),
         front=front_points(searches, winner, best),
         approach=winner.approach,
-        optimizer_version=version,
+        optimizer_version=VERSIONS[winner.approach] if proposal else SEARCH_VERSION,
         evaluations=sum(trials.evaluations for trials in searches),
         seed=problem.seed,
     )

@@ -26,7 +26,7 @@ from design.design import Design
 from design.devices.catalogue import find_device
 from design.errors import BespokeError
 from design.prediction import Prediction
-from optimizer.optimize import VERSION
+from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.problem import Answer
 from service.release import RELEASE
 from service.serve import PORTS_TRIED, background, beside, bind, settings_for
@@ -107,7 +107,7 @@ def request_design(url: str) -> tuple[dict[str, Any], str]:
         TourFailed: The service did not answer with a design.
     """
     request = body()
-    text = json.dumps([request, VERSION, RELEASE], sort_keys=True)
+    text = json.dumps([request, VERSIONS, SEARCH_VERSION, RELEASE], sort_keys=True)
     key = {"Idempotency-Key": f"tour-{hashlib.sha256(text.encode()).hexdigest()[:32]}"}
     with httpx.Client(base_url=url, timeout=ANSWER_WAIT_S, trust_env=False) as client:
         start = time.perf_counter()

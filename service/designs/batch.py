@@ -11,11 +11,11 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import Task, find_task
-from optimizer.fleet import Fleet, FleetMember, optimize_fleet
+from optimizer.approaches import VERSIONS
+from optimizer.fleet import Fleet, optimize_fleet
 from optimizer.fleet_groups import FleetGroup
+from optimizer.fleet_member import FleetMember
 from optimizer.library_search import LibrarySearch
-from optimizer.objective import LIMITS
-from optimizer.optimize import LIBRARY_VERSION
 from optimizer.problem import Problem
 from predictors.energy import find_energy_model
 from service.context import Context
@@ -28,6 +28,7 @@ from service.designs.batch_schemas import (
     BrokenLimit,
     FleetDevice,
 )
+from service.designs.infeasible import infeasible
 from service.designs.schemas import Versions
 from service.devices.operations import resolve
 from service.devices.schemas import RestsOn
@@ -42,9 +43,14 @@ PATH = "/v1/designs/batch"
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """One device of the request, and its problem for the optimizer; or why there is none."""
+    """One device of the request, and its problem for the optimizer; or why there is none.
+
+    Attributes:
+        place: JSON pointer of what has its limits.
+    """
 
     device_id: str | None
+    place: str = ""
     profile: DeviceProfile | None = None
     rests_on: RestsOn | None = None
     problem: Problem | None = None
@@ -91,7 +97,7 @@ def design(context: Context, request: BatchRequest) -> BatchDocument:
     return BatchDocument(
         task=task.name,
         approach=LibrarySearch.approach,
-        feasible=sum(item.design is not None and item.design.feasible for item in items),
+        feasible=sum(item.design is not None for item in items),
         versions=_versions(fleet, request.energy_model) if fleet else None,
         items=items,
         groups=groups,
@@ -100,7 +106,10 @@ def design(context: Context, request: BatchRequest) -> BatchDocument:
 
 def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _Asked:
     entry = request.devices[index]
-    reference, limits = (entry.device, entry.limits) if isinstance(entry, FleetDevice) else (entry, request.limits)
+    if isinstance(entry, FleetDevice):
+        reference, limits, place = entry.device, entry.limits_in(request.limits), f"/devices/{index}"
+    else:
+        reference, limits, place = entry, request.limits, ""
     named = reference if isinstance(reference, str) else None
     try:
         with at(f"/devices/{index}"):
@@ -110,6 +119,7 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
         return _Asked(device_id=named, refusal=refusal)
     return _Asked(
         device_id=target.device_id,
+        place=place,
         profile=target.profile,
         rests_on=RestsOn(count=found.count, digest=found.digest) if found else None,
         problem=Problem(
@@ -125,14 +135,19 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
 
 
 def _item(asked: _Asked, member: FleetMember | BespokeError | None, task: Task, group: int | None) -> BatchItem:
-    refusal = asked.refusal
+    refusal, own = asked.refusal, None
     if isinstance(member, BespokeError):
         refusal = refused(member)
+    elif member is not None:
+        own = _design(member, task)
+        if not member.feasible:
+            nearest = own.model_dump(mode="json")
+            refusal, own = infeasible(member.violations, nearest, searched=False, place=asked.place), None
     return BatchItem(
         device_id=asked.device_id,
         device=asked.profile,
         measurements=asked.rests_on,
-        design=_design(member, task) if isinstance(member, FleetMember) else None,
+        design=own,
         group=group,
         problem=None
         if refusal is None
@@ -141,17 +156,14 @@ def _item(asked: _Asked, member: FleetMember | BespokeError | None, task: Task, 
 
 
 def _design(member: FleetMember, task: Task) -> BatchDesign:
-    found, risk = member.predictions, member.scores.at_risk[0]
-    over = member.objective.excess(member.scores)[0]
+    found = member.predictions
     return BatchDesign(
         name=member.space.title(task, member.genotype),
         genotype=Genotype(space=member.space.name, task=task.name, values=tuple(member.genotype.tolist())),
         feasible=member.feasible,
-        broken=[
-            BrokenLimit(limit=name, allowed=allowed, reached=float(risk[LIMITS.index(name)]))
-            for (name, allowed), excess in zip(member.objective.limits.items(), over, strict=True)
-            if excess > 0
-        ],
+        broken=[BrokenLimit(limit=one.limit, allowed=one.allowed, reached=one.reached) for one in member.violations],
+        approach=member.approach,
+        optimizer_version=VERSIONS[member.approach],
         latency_ms=found.latency_ms.at(0),
         energy_mj=found.energy_mj.at(0),
         accuracy=found.accuracy.at(0),
@@ -178,4 +190,6 @@ def _versions(fleet: Fleet, energy_model: str) -> Versions | None:
     sources = next((one.predictions.sources for one in fleet.members if isinstance(one, FleetMember)), None)
     if sources is None:
         return None
-    return Versions(bespoke=RELEASE, optimizer=LIBRARY_VERSION, energy_model=energy_model, predictors=sources)
+    return Versions(
+        bespoke=RELEASE, optimizer=VERSIONS[LibrarySearch.approach], energy_model=energy_model, predictors=sources
+    )

@@ -33,7 +33,15 @@ class FleetDevice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: DeviceReference
-    limits: Constraints = Field(description="in place of those of the request; `risk` must be the same")
+    limits: Constraints = Field(
+        description="in place of those of the request; `risk` is that of the request, or must be the same"
+    )
+
+    def limits_in(self, request: Constraints) -> Constraints:
+        """Its own limits, at the risk of the request unless it names one."""
+        if "risk" in self.limits.model_fields_set:
+            return self.limits
+        return self.limits.model_copy(update={"risk": request.risk})
 
 
 def _form(value: Any) -> str:
@@ -76,12 +84,17 @@ class BrokenLimit(BaseModel):
 
 
 class BatchDesign(BaseModel):
-    """The design proposed for one device. POST /v1/designs gives one with its layers and stores it."""
+    """The design proposed for one device. POST /v1/designs gives one with its layers and stores it.
+
+    Where no design that was proposed keeps every limit, the nearest stands in the problem, as its member `nearest`.
+    """
 
     name: str
     genotype: Genotype
-    feasible: bool = Field(description="every limit is kept at the requested risk")
-    broken: list[BrokenLimit] = Field(description="empty if feasible")
+    feasible: bool = Field(description="every limit is kept at the requested risk; true of every `design`")
+    broken: list[BrokenLimit] = Field(description="limits that `nearest` of a problem breaks; empty if feasible")
+    approach: str = Field(description="how it was found")
+    optimizer_version: str = Field(description="version of what found it")
     latency_ms: Estimate
     energy_mj: Estimate
     accuracy: Estimate
@@ -97,9 +110,12 @@ class BatchItem(BaseModel):
     device_id: str | None = Field(description="as requested; null if the profile came with the request")
     device: DeviceProfile | None = Field(description="the profile it was designed for; null if it is not known")
     measurements: RestsOn | None = Field(description="of the device, that its costs rest on; null without any")
-    design: BatchDesign | None
+    design: BatchDesign | None = Field(description="keeps every limit; null where there is a problem")
     group: int | None = Field(description="the group that serves it, an index into `groups`")
-    problem: Problem | None = Field(description="why there is no design")
+    problem: Problem | None = Field(
+        description="why there is no design; of type `infeasible-constraints` with the nearest design (`nearest`) and "
+        "the limits it breaks (`violations`), as POST /v1/designs has them"
+    )
 
 
 class BatchGroup(BaseModel):

@@ -58,9 +58,11 @@ def create_batch(
 ) -> Response:
     """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
 
-    Nothing is stored. Each design is the best of the libraries by the device's own predictors, without the polish of a
-    single request and the search that it falls back on: where it breaks a limit, POST /v1/designs may still find one
-    that does not. A shared design keeps every limit of its devices and costs none more than two points of accuracy.
+    Nothing is stored. Each design keeps every limit and is the best of the libraries by the device's own predictors;
+    where all of those break one, what a single request proposes without a search (more of the libraries, polished). If
+    that breaks a limit too, the device has a problem of type `infeasible-constraints` with the nearest design, each
+    limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that and may still find one.
+    A shared design keeps every limit of its devices and costs none more than two points of accuracy.
     """
     return batch.create(context, once, request)
 

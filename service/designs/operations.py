@@ -13,6 +13,7 @@ from optimizer.problem import Answer, Problem
 from predictors.energy import find_energy_model
 from service.context import Context
 from service.designs import repository
+from service.designs.infeasible import infeasible
 from service.designs.repository import Asked
 from service.designs.schemas import (
     DesignDocument,
@@ -29,7 +30,7 @@ from service.devices.schemas import RestsOn
 from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.models import DesignRow
-from service.problems import Fault, Refusal, not_found
+from service.problems import Refusal, not_found
 from service.release import RELEASE
 
 
@@ -146,32 +147,13 @@ def _solve(context: Context, problem: Problem) -> Answer:
 
 def _infeasible(answer: Answer) -> Refusal:
     """What came nearest, which limits it breaks and how tight each could be."""
-    faults = []
-    for one in answer.violations:
-        least = one.limit == "min_accuracy"
-        faults.append(
-            Fault(
-                pointer=f"/limits/{one.limit}",
-                must=f"must be {'at most' if least else 'at least'} {one.tightest:.6g} on this device, even alone",
-                got=f"{one.allowed:.6g}",
-                way_out=f"The nearest design reaches {one.reached:.6g}.",
-            )
-        )
-    broken = ", ".join(one.limit for one in answer.violations)
     nearest = {
         "digest": answer.design.digest,
         "design": answer.design.model_dump(mode="json"),
         "prediction": answer.prediction.model_dump(mode="json"),
         "approach": answer.approach,
     }
-    violations = [one.model_dump(mode="json") for one in answer.violations]
-    return Refusal(
-        "infeasible-constraints",
-        422,
-        f"No design found keeps every limit on this device; the nearest breaks {broken}. Nothing was stored.",
-        faults=faults,
-        more={"nearest": nearest, "violations": violations},
-    )
+    return infeasible(answer.violations, nearest)
 
 
 def _row(row: DesignRow | None, design_id: str) -> DesignRow:

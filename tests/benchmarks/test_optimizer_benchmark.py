@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.hypervolume import hypervolume
+from benchmarks.optimizer_fleet import measure_fleet
 from benchmarks.optimizer_hybrid import compare, first_as_good
 from benchmarks.optimizer_supervised import fitted, judged, labelled
 from benchmarks.requests import draw_request, unseen_profiles
@@ -59,6 +60,15 @@ def test_one_request_is_compared_with_a_search(monkeypatch: pytest.MonkeyPatch) 
     assert row["feasible"]
     assert row["ms"] > 0
     assert row["points"] < 5
+
+
+def test_a_fleet_serves_all_that_single_requests_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.optimizer_fleet.COMPARED", 14)
+    found = measure_fleet(14, seed=0)
+    for own in (found, found["tight"]):
+        assert own["served_of_those_single_requests_serve"] == 1
+        assert 0 < own["served"] <= 1
+    assert found["tight"]["served_by_themselves"] == pytest.approx(1 / 14)
 
 
 def test_a_network_learns_answers_by_heart_and_is_judged_by_them() -> None:

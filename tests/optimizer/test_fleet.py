@@ -13,18 +13,20 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
-from optimizer.fleet import FleetMember, NoLibrary, UnlikeProblems, optimize_fleet
+from optimizer.fleet import NoLibrary, UnlikeProblems, optimize_fleet
 from optimizer.fleet_groups import MOST_LOST
-from optimizer.objective import Objective, Scores
+from optimizer.fleet_member import FleetMember
+from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.offers import Shelf
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
+from optimizer.proposals import proposed
 from optimizer.synthetic_profiles import synthetic_profiles
 from predictors.adapt import adapt
 from predictors.descriptor import describe
 from predictors.measurement import Measurements
 from predictors.predict import predict
-from tests.optimizer.asking import ask
+from tests.optimizer.asking import ask, trials_of
 
 
 def fleet(count: int = 30, **limits: Any) -> list[Problem]:
@@ -83,6 +85,36 @@ def test_the_answer_of_one_does_not_depend_on_limits_of_others_breaking() -> Non
     assert not first.feasible
     assert all(isinstance(one, FleetMember) and one.feasible for one in found.members[1:])
     assert all(0 not in group.members for group in found.groups)
+
+
+def test_no_device_goes_without_that_a_single_request_serves_without_a_search() -> None:
+    limits = Constraints(latency_ms=20, energy_mj=5, min_accuracy=0.85)
+    problem = ask("raspberry-pi-4", "resnet")
+    drawn = synthetic_profiles(40, 2000)
+    profiles = [drawn[number] for number in (7, 12, 13, 17, 18)]  # of 12 and 17 all that is shared breaks a limit
+    problems = [replace(problem, device=profile, constraints=limits) for profile in profiles]
+    found = optimize_fleet(problems)
+    for own, member in zip(problems, found.members, strict=True):
+        assert isinstance(member, FleetMember)
+        assert member.feasible == proposed([trials_of(own)])
+    assert sorted(at for group in found.groups for at in group.members) == [0, 1, 3]
+    for at in (1, 3):
+        member = found.members[at]
+        assert isinstance(member, FleetMember)
+        assert member.alone
+        again = own_scores(problems[at], member, member.genotype)
+        assert Objective.of(problems[at], describe(problems[at].device)).feasible(again)
+
+
+def test_the_nearest_design_comes_with_what_it_breaks() -> None:
+    problem = ask("raspberry-pi-4", "nasbench201", latency_ms=1e-9, model_kb=300)
+    (member,) = optimize_fleet([problem]).members
+    assert isinstance(member, FleetMember)
+    assert not member.feasible
+    (broken,) = member.violations
+    assert (broken.limit, broken.allowed) == ("latency_ms", 1e-9)
+    assert broken.reached == member.scores.at_risk[0, LIMITS.index("latency_ms")]
+    assert broken.tightest == pytest.approx(broken.reached, rel=1e-6)
 
 
 def test_a_device_that_runs_nothing_is_told_so_alone() -> None:

@@ -12,11 +12,12 @@ from design.device import DeviceProfile
 from design.devices.catalogue import find_device
 from design.layer import Op
 from optimizer import proposals
+from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.genetic import GeneticSearch
 from optimizer.neural import TIGHTER, NeuralSearch, uniform, wanted_families
 from optimizer.neural_weights import neural_weights
 from optimizer.objective import Objective
-from optimizer.optimize import NEURAL_VERSION, VERSION, optimize
+from optimizer.optimize import optimize
 from optimizer.proposals import proposed
 from optimizer.search import RandomSearch
 from optimizer.trials import Trials
@@ -60,21 +61,22 @@ def test_little_is_lost_against_a_genetic_search_of_more_predictions() -> None:
 def test_all_spaces_compete_and_the_answer_says_how_it_was_found() -> None:
     problem = replace(ask("raspberry-pi-4", "resnet", "vgg", "mobilenet", latency_ms=20), method="network")
     answer = optimize(problem)
-    assert (answer.feasible, answer.approach, answer.optimizer_version) == (True, NeuralSearch.approach, NEURAL_VERSION)
+    assert (answer.feasible, answer.approach) == (True, NeuralSearch.approach)
+    assert answer.optimizer_version == VERSIONS[NeuralSearch.approach]
     assert answer == optimize(problem)
 
 
 def test_limits_out_of_reach_of_the_networks_are_searched() -> None:
     answer = optimize(replace(ask("raspberry-pi-4", "vgg", latency_ms=1e-4), method="network"))
     assert not answer.feasible
-    assert answer.optimizer_version == VERSION
+    assert answer.optimizer_version == SEARCH_VERSION
     assert all(one.tightest > one.allowed for one in answer.violations)
 
 
 def test_without_weights_the_spaces_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposals, "neural_weights", lambda space, task: None)
     answer = optimize(replace(ask("raspberry-pi-4", "vgg", latency_ms=20), method="network"))
-    assert (answer.feasible, answer.optimizer_version) == (True, VERSION)
+    assert (answer.feasible, answer.optimizer_version) == (True, SEARCH_VERSION)
 
 
 def test_only_supported_bits_are_proposed() -> None:

@@ -58,13 +58,47 @@ def test_wrong_devices_have_problems_of_their_own(client: TestClient) -> None:
 def test_limits_of_one_device_replace_those_of_the_request(client: TestClient) -> None:
     tight = {"device": "raspberry-pi-4", "limits": {"latency_ms": 1e-6}}
     body = client.post(PATH, json=REQUEST | {"devices": ["raspberry-pi-4", tight]}).json()
-    loose, broken = (item["design"] for item in body["items"])
-    assert loose["feasible"]
-    assert not broken["feasible"]
-    (limit,) = broken["broken"]
+    loose, broken = body["items"]
+    assert loose["design"]["feasible"]
+    assert loose["design"]["approach"] == "library of proxy devices"
+    assert loose["design"]["optimizer_version"].startswith("library-")
+    assert broken["design"] is None
+    assert broken["group"] is None
+    assert body["feasible"] == 1
+    problem = broken["problem"]
+    assert problem["type"] == "urn:bespoke:problem:infeasible-constraints"
+    assert problem["errors"][0]["pointer"] == "/devices/1/limits/latency_ms"
+    (limit,) = problem["violations"]
     assert (limit["limit"], limit["allowed"]) == ("latency_ms", 1e-6)
-    assert limit["reached"] > limit["allowed"]
-    assert body["items"][1]["group"] is None
+    assert limit["reached"] >= limit["tightest"] > limit["allowed"]
+    nearest = problem["nearest"]
+    assert nearest["genotype"]["space"] == "vgg"
+    assert not nearest["feasible"]
+    assert nearest["broken"] == [{name: limit[name] for name in ("limit", "allowed", "reached")}]
+
+
+def test_no_design_of_a_batch_breaks_a_limit(client: TestClient) -> None:
+    limits = {"latency_ms": 0.2, "min_accuracy": 0.97}
+    body = client.post(PATH, json=REQUEST | {"limits": limits}).json()
+    for item in body["items"]:
+        assert (item["design"] is None) == (item["problem"] is not None)
+        if item["design"] is None:
+            assert item["problem"]["type"].endswith("infeasible-constraints")
+            assert item["problem"]["errors"][0]["pointer"].startswith("/limits/")
+        else:
+            assert item["design"]["feasible"]
+    assert body["feasible"] == sum(item["design"] is not None for item in body["items"]) < len(body["items"])
+
+
+def test_limits_of_one_device_hold_at_the_risk_of_the_request(client: TestClient) -> None:
+    own = {"device": "raspberry-pi-4", "limits": REQUEST["limits"]}
+    risky = REQUEST | {"limits": REQUEST["limits"] | {"risk": 0.4}, "devices": ["raspberry-pi-4", own]}
+    answer = client.post(PATH, json=risky)
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["items"]
+    assert first["design"] == second["design"]
+    named = own | {"limits": REQUEST["limits"] | {"risk": 0.1}}
+    assert client.post(PATH, json=risky | {"devices": ["raspberry-pi-4", named]}).status_code == 422
 
 
 @pytest.mark.parametrize(
