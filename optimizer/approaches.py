@@ -18,7 +18,7 @@ WHY: dict[str, str] = {
 
 VERSIONS: dict[str, str] = {
     ExactSearch.approach: "enumeration-1",
-    LibrarySearch.approach: "library-1",
+    LibrarySearch.approach: "library-2",
     NeuralSearch.approach: "network-2",
 }
 """Of what answers without a search."""

@@ -15,6 +15,7 @@ from optimizer.exchange import PRICES
 from optimizer.objective import Scores
 from optimizer.polish import polish
 from optimizer.starts import levels
+from optimizer.surroundings import score_surroundings
 from optimizer.trials import Trials
 
 MOST_NETWORKS = 20_000
@@ -35,13 +36,13 @@ class ExactSearch:
 
     def improve(self, trials: Trials) -> None:
         """From the best uniform design to mixed precisions, where the device has several."""
-        genes = trials.space.genes(trials.task)
-        free = (len(allowed) > 1 for gene, allowed in zip(genes, trials.mask.choices, strict=True) if gene.precisions)
-        if any(free):
+        if _mixes(trials):
             polish(trials, rounds=IMPROVEMENTS, count=1)
 
     def around(self, trials: Trials) -> None:
-        """Nothing: every network was scored, the front is among them."""
+        """Mixed precisions, by exchanges from what other preferences choose; nothing where there are none to mix."""
+        if _mixes(trials):
+            score_surroundings(trials)
 
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the best designs, best first; the seed has no effect."""
@@ -49,6 +50,13 @@ class ExactSearch:
         policies = levels(trials.space.genes(trials.task), trials.mask.choices).policies
         trials.starts = Scores.joined([trials.judge_family(tuple(policy)) for policy in policies.tolist()])
         return trials.starts.genotypes[trials.objective.first(trials.starts, PROPOSALS)]
+
+
+def _mixes(trials: Trials) -> bool:
+    """Whether layers may differ in precision."""
+    genes = trials.space.genes(trials.task)
+    free = (len(allowed) > 1 for gene, allowed in zip(genes, trials.mask.choices, strict=True) if gene.precisions)
+    return any(free)
 
 
 def suits(space: Space, task: Task) -> bool:

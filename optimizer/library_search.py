@@ -15,6 +15,7 @@ from optimizer.exchange import PRICES
 from optimizer.library import library, offered
 from optimizer.polish import polish
 from optimizer.repair import mask_in
+from optimizer.surroundings import score_surroundings
 from optimizer.trials import Trials
 
 OFFERED = 800
@@ -43,7 +44,8 @@ class LibrarySearch:
         polish(trials, rounds=ROUNDS, count=HILLS)
 
     def around(self, trials: Trials) -> None:
-        """Nothing: the library spans what can be traded."""
+        """Exchanges from what other preferences choose: the library's front has gaps where precisions mix."""
+        score_surroundings(trials)
 
 
 def _designs(trials: Trials) -> EncodedDesigns:

@@ -51,7 +51,7 @@ def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = 
 
     Args:
         searches: One for each space; designs that are scored stay in them.
-        with_front: Also score designs around the best one.
+        with_front: Also score designs around the best one, if it keeps every limit.
         exact: Price spaces small enough whole.
         networks: Leave libraries out.
     """
@@ -65,10 +65,11 @@ def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = 
     promised = {id(trials): own.promise(trials) for trials, own in zip(searches, proposers, strict=True)}
     for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
         proposers[searches.index(trials)].improve(trials)
-    if with_front:
-        winner = best_first(searches)[0]
+    winner = best_first(searches)[0]
+    kept = winner.objective.feasible(winner.best())
+    if kept and with_front:
         proposers[searches.index(winner)].around(winner)
-    return searches[0].objective.feasible(best_first(searches)[0].best())
+    return kept
 
 
 def _proposer(space: Space, task: Task, *, exact: bool, networks: bool) -> Proposes | None:
