@@ -76,8 +76,8 @@ def combined(objective: Objective, here: Scores, changes: Changes, near: Scores,
     """
     if len(changes) == 0:
         return here.genotypes
-    base = _additive(here)[0]
-    delta = _additive(near) - base
+    base = additive_figures(here)[0]
+    delta = additive_figures(near) - base
     gain = objective.utility(near) - objective.utility(here)
     worse = objective.beyond(near.at_risk) - objective.beyond(here.at_risk)
     sets, added = _priced(gain, worse, delta, changes.genes)
@@ -145,7 +145,7 @@ def _pairs(gain: FloatArray, worse: FloatArray, genes: IntArray) -> IntArray:
     return np.asarray(found[genes[found[:, 0]] != genes[found[:, 1]]])
 
 
-def _additive(scores: Scores) -> FloatArray:
+def additive_figures(scores: Scores) -> FloatArray:
     """Figures that add up over changes, N x 11: costs as they are, accuracies as log odds."""
     risk = scores.at_risk.copy()
     risk[:, _ACCURACY] = log_odds(risk[:, _ACCURACY])
