@@ -71,15 +71,15 @@ def of_another(problem: Problem, name: str) -> Problem:
 def compare(problem: Problem) -> Row:
     """One request: the proposed answer, that of the networks, and the best of a search of 10,000 predictions."""
     proposed([trials_of(of_another(problem, "before"))])  # tables of layers are expanded once a process
-    asked = of_another(problem, "asked")
+    asked, another = of_another(problem, "asked"), of_another(problem, "whole")
     begun = process_time()
-    own = trials_of(asked)
-    proposed([own])
+    proposed([trials_of(asked)])
     seconds = process_time() - begun
-    another = of_another(problem, "whole")
     begun = process_time()
     optimize(another)
     whole = process_time() - begun
+    own = trials_of(problem)
+    proposed([own])
     begun = process_time()
     search = trials_of(problem)
     GeneticSearch(POPULATION, GENERATIONS).propose(search, 0)
