@@ -57,6 +57,7 @@ class Study:
         limit: Training pictures used; None = all.
         test_limit: Test pictures used; None = all.
         jobs: Processes, one thread each.
+        device: Where networks are trained; they are tested on the CPU.
         stored: Compute nothing; report what is there.
     """
 
@@ -65,6 +66,7 @@ class Study:
     limit: int | None = None
     test_limit: int | None = None
     jobs: int = 1
+    device: str = "cpu"
     stored: bool = False
 
     def job(self, network: Network, variant: str, seed: int, significant: Sequence[str] = ()) -> Job:
@@ -77,6 +79,7 @@ class Study:
             significant=tuple(significant) if variant in CHOSEN else (),
             limit=self.limit,
             test_limit=self.test_limit,
+            device=self.device,
         )
 
 
@@ -114,14 +117,21 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
 
 
 def _study(given: Arguments, found: argparse.Namespace, results: Path, cache: Path) -> Study:
-    places = Places(data=given.data, results=results, cache=cache, device=found.device)
+    places = Places(data=given.data, results=results, cache=cache)
     if given.quick:
         short = replace(RESNET20, epochs=found.epochs or QUICK_EPOCHS, seeds=1)
-        return Study(networks=(short,), places=places, limit=QUICK_PICTURES, test_limit=QUICK_TESTED, jobs=found.jobs)
+        return Study(
+            networks=(short,),
+            places=places,
+            limit=QUICK_PICTURES,
+            test_limit=QUICK_TESTED,
+            jobs=found.jobs,
+            device=found.device,
+        )
     networks = (replace(RESNET20, seeds=given.seeds), *(own for name, own in NETWORKS.items() if name != RESNET20.name))
     if found.epochs is not None:
         networks = tuple(replace(own, epochs=found.epochs) for own in networks)
-    return Study(networks=networks, places=places, jobs=found.jobs, stored=found.stored)
+    return Study(networks=networks, places=places, jobs=found.jobs, device=found.device, stored=found.stored)
 
 
 def _measured(study: Study) -> dict[str, Any]:
@@ -137,7 +147,7 @@ def _measured(study: Study) -> dict[str, Any]:
         "recipe": RECIPE,
         "energy_model": ENERGY_MODEL,
         "published_binary_resnet20": PUBLISHED_BINARY,
-        "hardware": hardware(study.places.device),
+        "hardware": hardware(study.device),
     }
     stored = stored_results(study.places.results)
     for network in study.networks:

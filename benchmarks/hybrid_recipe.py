@@ -38,6 +38,7 @@ class Job:
         significant: Layers chosen by principal components, where the variant needs them.
         limit: Training pictures used; None = all.
         test_limit: Test pictures used; None = all.
+        device: Where it is trained.
     """
 
     network: str
@@ -47,6 +48,7 @@ class Job:
     significant: tuple[str, ...] = ()
     limit: int | None = None
     test_limit: int | None = None
+    device: str = "cpu"
 
     @property
     def title(self) -> str:
@@ -56,7 +58,9 @@ class Job:
     @property
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the design and the code."""
-        alike = {"shortcut_few_bits": True} if self.variant in K_BIT else {}  # nothing to others
+        alike: dict[str, Any] = {"shortcut_few_bits": True} if self.variant in K_BIT else {}  # nothing to others
+        if self.device != "cpu":
+            alike["device"] = self.device
         return {
             "task": TASK,
             "seed": self.seed,

@@ -53,13 +53,11 @@ class Places:
         data: Folder of the pictures.
         results: One small file for each finished run.
         cache: Checkpoints and trained weights, outside the repository.
-        device: Where networks are trained; they are tested on the CPU.
     """
 
     data: Path
     results: Path
     cache: Path
-    device: str = "cpu"
 
 
 def stored_results(folder: Path) -> dict[str, Result]:
@@ -103,7 +101,7 @@ def trained_weights(job: Job, places: Places) -> Path:
     with alone(folder):
         if not path.exists():
             if digest in stored_results(places.results):
-                module, _ = _fitted(job, design, read_data(places.data, job.limit), folder, places.device)
+                module, _ = _fitted(job, design, read_data(places.data, job.limit), folder)
                 _keep_weights(module, folder)
             else:
                 _trained(job, design, digest, folder, places)
@@ -123,7 +121,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     """Train, test and keep."""
     commit = commit_now()
     data = read_data(places.data, job.limit)
-    module, fitted = _fitted(job, design, data, folder, places.device)
+    module, fitted = _fitted(job, design, data, folder)
     batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
     tested = evaluate(module, batches)
     result: Result = {
@@ -145,16 +143,16 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
         "data": data.digest(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": commit,
-        "hardware": hardware(places.device),
+        "hardware": hardware(job.device),
     }
     keep(result, places.results / f"{job.network}-{job.variant}-{job.seed}-{digest[:8]}.json")
     _keep_weights(module, folder)
     return result
 
 
-def _fitted(job: Job, design: Design, data: TrainingData, folder: Path, device: str) -> tuple[nn.Module, Fitted]:
-    """Trained on a device (going on from a checkpoint), and back on the CPU."""
-    module = build(design, seed=job.seed, options=ALIKE).to(device)
+def _fitted(job: Job, design: Design, data: TrainingData, folder: Path) -> tuple[nn.Module, Fitted]:
+    """Trained on the device of the job (going on from a checkpoint), and back on the CPU."""
+    module = build(design, seed=job.seed, options=ALIKE).to(job.device)
     fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
     return module.cpu(), fitted
 

@@ -3,8 +3,8 @@
 `optimizer.exchange` takes costs and log odds of accuracy of a set of changes for the sums of what each does alone, and
 looks for good sets under a few prices of the limits. Under the same sums the best set is an integer programme: of every
 gene at most one change, the added log odds the greatest, every added cost within its limit. Branch and bound (HiGHS in
-`scipy.optimize.milp`) solves it in 2 ms to 1 s. It is the slow twin of `optimizer.exchange.combined`; no request is
-answered by it, since where filters and depths change the sums are true of few changes only.
+`scipy.optimize.milp`) solves it in 2 ms to 1 s. It is the slow twin of `optimizer.exchange.combined` for accuracy
+alone; no request is answered by it, since where filters and depths change the sums are true of few changes only.
 """
 
 from __future__ import annotations

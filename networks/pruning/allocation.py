@@ -150,8 +150,8 @@ def _layer_bound(
         stays = np.array([np.isin(one.members[group], kept[group]) for group in groups])
         count = int(stays.sum(axis=1).min())
         removed += float((~stays * own).sum())
-        total += float(own.sum())
-        distinct += count
+        total += len(groups) * float(own.sum())
+        distinct += int(stays.sum())
         draws = None if drawn is None else drawn.get(one.name)
         if drawn is None and count < one.size:
             draws = Draws(samples=samples_to_keep(distribution(own), count) if count else 0.0, total=float(own.sum()))

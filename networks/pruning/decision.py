@@ -45,7 +45,8 @@ class Method:
         variant: How filters of a family are chosen by their scores.
         bound: Constants of the theorem.
         seed: Of the variants that draw.
-        multiple: Numbers kept of a family are multiples of it, or all: runtimes compute channels in blocks.
+        multiple: Numbers kept of a family are multiples of it, or all (not in variants that draw): runtimes compute
+            channels in blocks.
     """
 
     score: Score

@@ -1,8 +1,9 @@
 """Drawing: filters drawn at random, anew and fewer until what remains fits.
 
 Draws keep numbers of filters in expectation, so that about half of them need more than the target. Every further try
-draws a little less, the last one a single filter of each family, which fits where anything does. The first that fits is
-taken. That choice is part of what is random: each try has its share of the theorem's delta (`sampling.Draws`).
+draws a little less, the last one once from each family; no family then keeps more than it was allotted, so that it
+fits. The first that fits is taken. That choice is part of what is random: each try has its share of the theorem's delta
+(`sampling.Draws`).
 """
 
 from __future__ import annotations

@@ -101,6 +101,12 @@ class StartedUniformActivations(StartsFromData, UniformActivations):
         self.register_buffer("unsigned", torch.tensor(False))
         self._unsigned = False
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """States of before there were flags are of quantizers that took every input for signed."""
+        if f"{prefix}started" not in state_dict:
+            state_dict |= {f"{prefix}started": torch.tensor(True), f"{prefix}unsigned": torch.tensor(False)}
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def reset_parameters(self) -> None:
         """Start again from the next batch."""
         self.unsigned.fill_(False)

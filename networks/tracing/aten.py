@@ -127,6 +127,9 @@ def _adaptive(op: str, whole: str) -> Write:
 def _reduce(op: str) -> Write:
     def write(to: Translation, node: FxNode) -> None:
         axes = to.argument(1, "dim")
+        if isinstance(axes, FxNode):  # max and min of two tensors
+            to.write(op.removeprefix("Reduce"), [to.tensor(), to.named(axes)])
+            return
         listed = [axes] if isinstance(axes, int) else list(axes or [])
         rank = len(to.shape(to.argument(0)))
         fields: dict[str, Any] = {"axes": [axis % rank for axis in listed]} if listed else {}
@@ -175,7 +178,7 @@ def _attention(to: Translation, node: FxNode) -> None:
 
 def _made(to: Translation, node: FxNode) -> None:
     """A constant whose values do not matter: zeros, ones, ranges, parts of such."""
-    if str(node.target).startswith("aten.tri") and to.tensor() not in to.constants:
+    if str(node.target).startswith("aten.tri") and to.of_picture(to.argument(0)):
         raise Unsupported("a triangle of what depends on the picture")
     to.constants[node.name] = Constant(shape=to.shape())
 

@@ -77,7 +77,7 @@ def program_graph(program: torch.export.ExportedProgram, shape: Dims, name: str)
         raise InvalidModel(
             "a module must read one tensor and give tensors", f"{len(pictures)} inputs, {len(outputs)} outputs"
         )
-    translation = Translation(constants, owners)
+    translation = Translation(constants, owners, pictures[0])
     for node, own in zip(steps, unique([_name(node, owners) for node in steps]), strict=True):
         target = getattr(node.target, "__name__", str(node.target)).partition(".")[0].rstrip("_")
         write, before = TRANSLATIONS.get(target), len(translation.nodes)

@@ -19,20 +19,28 @@ class Translation:
     Args:
         constants: Name -> parameters, buffers and constants of the module.
         owners: Placeholder -> name of the parameter.
+        picture: Placeholder of the picture.
     """
 
-    def __init__(self, constants: Mapping[str, Constant], owners: Mapping[str, str]) -> None:
+    def __init__(self, constants: Mapping[str, Constant], owners: Mapping[str, str], picture: str) -> None:
         self.constants, self.owners = dict(constants), owners
         self.nodes: list[Node] = []
         self._parts: dict[str, list[str]] = {}
         self._same: dict[str, str] = {}
         self._refused: set[str] = set()
+        self._of_picture = {picture}
         self._node: FxNode | None = None
         self._name = ""
 
     def begin(self, node: FxNode, name: str) -> None:
         """The node that is translated next."""
         self._node, self._name = node, name
+        if any(self.of_picture(one) for one in node.all_input_nodes):
+            self._of_picture.add(node.name)
+
+    def of_picture(self, node: FxNode) -> bool:
+        """Whether what a node gives depends on the picture."""
+        return node.name in self._of_picture
 
     def resolved(self, name: str) -> str:
         """The tensor that a name stands for."""

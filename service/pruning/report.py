@@ -159,11 +159,12 @@ def _pictures(document: dict[str, Any]) -> str:
         return "by their weights: no pictures were given"
     said = f"by sensitivity on {document['pictures']:,} pictures"
     worst = max(document["bounds"], key=lambda one: float(one["removed_share"]))
-    if worst["removed_share"] >= 1:
+    lost = math.ceil(100 * worst["removed_share"])  # rounded up: a bound
+    if lost >= 100:
         return f"{said}; no bound says what the sums of {worst['layer']} keep (all layers: the report)"
     return (
-        f"{said}; without the others no sum of {worst['layer']} is off by more than {worst['removed_share']:.0%} on "
-        "pictures like these (all layers: the report)"
+        f"{said}; without the others no sum of terms of one sign in {worst['layer']}, reading what the whole network "
+        f"gives it, loses more than {lost} % on pictures like these (all layers: the report)"
     )
 
 

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from design.architecture import INPUT, Architecture
 from design.design import Design
+from design.layer import Op
+from design.layers import conv, elementwise
 from design.policies import full_precision
 from design.pruning import PruningPlan
 from design.spaces.registry import find_space
@@ -142,3 +145,17 @@ def test_numbers_in_multiples(keep: float) -> None:
     assert all(count % 8 == 0 or count == one.size for count, one in zip(found.counts, FOUND.families, strict=True))
     assert 0.8 * target < found.amount <= target
     assert any(count < one.size for count, one in zip(found.counts, FOUND.families, strict=True))
+
+
+def test_what_is_read_twice_counts_twice() -> None:
+    """A concatenation of a tensor with itself: each channel that is removed takes two terms from every sum."""
+    stem = conv("stem", INPUT, (3, 8, 8), 4)
+    both = elementwise("both", ("stem", "stem"), (8, 8, 8), op=Op.CONCAT)
+    layers = (stem, both, conv("reader", "both", (8, 8, 8), 5))
+    architecture = Architecture(name="twice", input_shape=(3, 8, 8), layers=layers)
+    found = families(architecture)
+    scores = {"stem": np.array([0.1, 0.2, 0.3, 0.4])}
+    (told,) = bounds(architecture, found, scores, found.left({"stem": np.array([0, 1, 2])}))
+    assert told.sensitivity == pytest.approx(2.0)
+    assert told.distinct == 6
+    assert told.removed_share == pytest.approx(0.8)

@@ -62,6 +62,12 @@ def test_the_first_batch_tells_whether_levels_are_unsigned(unsigned: bool, clipp
     assert torch.equal(second(later), uniform(later, 2, clipped=clipped))
 
 
+def test_states_from_before_there_were_flags_are_signed() -> None:
+    quantizer = StartedUniformActivations(2)
+    quantizer.load_state_dict({})
+    assert quantizer(torch.tensor([[0.0, 0.9]])).tolist() == [[pytest.approx(1 / 3), 1.0]]
+
+
 @pytest.mark.parametrize("bits", [2, 4])
 def test_weights_are_levels_times_the_mean_magnitude(bits: int) -> None:
     weight = torch.randn(3, 4, 3, 3).requires_grad_()

@@ -72,6 +72,8 @@ FUNCTIONS: dict[str, Function] = {
     "variance": lambda x: x.var((2, 3), unbiased=False),
     "variance over channels": lambda x: x.var(1, keepdim=True),
     "greatest": lambda x: x.max(1)[0],
+    "greater of two": lambda x: torch.max(x, x.exp()),
+    "less of a number": lambda x: torch.min(x, torch.zeros(())),
     "place of the least": lambda x: x.argmin(1),
     "product": lambda x: x.prod(1),
     "log of sum": lambda x: x.logsumexp(1),
@@ -104,6 +106,8 @@ def test_a_function_is_the_same_in_an_export(function: Function) -> None:
         (lambda x: torch.roll(x, 0, 2), []),
         (lambda x: torch.roll(x, 3), [Op.OTHER, Op.OTHER, Op.CONCAT]),
         (lambda x: x.tile(2, 1, 1), [Op.OTHER]),
+        (lambda x: x + torch.triu(torch.ones(8, 8) * float("-inf"), diagonal=1), [Op.ADD]),
+        (lambda x: x + torch.ones(64).view(8, 8).tril(), [Op.ADD]),
         (lambda x: functional.threshold(x, 0.1, 2.0), [Op.ACTIVATION, Op.OTHER]),
         (lambda x: torch.cat([x, x.new_zeros(1, 8, 8, 8)], 1), [Op.OTHER]),
         (
@@ -115,7 +119,20 @@ def test_a_function_is_the_same_in_an_export(function: Function) -> None:
             [Op.ACTIVATION, Op.MATMUL, Op.MULTIPLY, Op.ADD],
         ),
     ],
-    ids=["rsqrt", "expm1", "exp2", "roll-by-none", "roll-all", "tile", "threshold", "zeros", "var-mean", "baddbmm"],
+    ids=[
+        "rsqrt",
+        "expm1",
+        "exp2",
+        "roll-by-none",
+        "roll-all",
+        "tile",
+        "causal",
+        "view",
+        "threshold",
+        "zeros",
+        "var-mean",
+        "baddbmm",
+    ],
 )
 def test_functions_that_exporters_write_otherwise_or_not_at_all(function: Function, ops: list[Op]) -> None:
     layers = trace_module(Behind(function), (3, 10, 10)).architecture.layers
