@@ -29,7 +29,7 @@ COLOURS = {
 
 
 def draw(rows: dict[str, dict[str, Any]], title: str, path: Path) -> None:
-    """One point a variant, an error bar of one deviation over seeds, each named at its point.
+    """One point a variant, an error bar of one deviation over seeds; none where there is one seed.
 
     Args:
         rows: As `hybrid_table.table` gives them.
@@ -44,7 +44,7 @@ def draw(rows: dict[str, dict[str, Any]], title: str, path: Path) -> None:
         axes.errorbar(
             size,
             accuracy,
-            yerr=100 * (row["accuracy_sd"] or 0.0),
+            yerr=None if row["accuracy_sd"] is None else 100 * row["accuracy_sd"],
             fmt="o" if variant != "control_k2" else "D",
             markersize=7 if variant != "control_k2" else 11,
             markerfacecolor=None if variant != "control_k2" else "none",
