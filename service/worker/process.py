@@ -120,6 +120,8 @@ class Trainers:
         if starter is not None:
             _kill_group(starter)
             await starter.wait()
+            starter._transport.close()  # type: ignore[attr-defined]  # pipes that nobody has read to their end
+            await asyncio.sleep(0)  # in which they are closed
 
 
 async def _started(memory_mb: int) -> Process:
