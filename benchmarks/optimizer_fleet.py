@@ -14,12 +14,11 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.fleet import optimize_fleet
 from optimizer.fleet_member import FleetMember
-from optimizer.objective import Objective
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.synthetic_profiles import synthetic_profiles
-from optimizer.trials import Trials, best_first
+from optimizer.trials import begun, best_first
 from predictors.descriptor import describe
 
 DEVICES = 1_000
@@ -69,11 +68,7 @@ def against_single_requests(
         if not isinstance(member, FleetMember):
             continue
         device = describe(problem.device)
-        objective = Objective.of(problem, device)
-        searches = [
-            Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
-            for space, mask in usable_spaces(problem.spaces, SPACES, problem.task, device)
-        ]
+        searches = begun(problem, device, usable_spaces(problem.spaces, SPACES, problem.task, device))
         if proposed(searches):
             kept.append(member.feasible)
             if member.feasible:

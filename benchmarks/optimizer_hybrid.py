@@ -14,13 +14,13 @@ from benchmarks.requests import draw_request, held_out_profiles, unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.genetic import GeneticSearch
-from optimizer.objective import Objective, Scores
+from optimizer.objective import Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.search import RandomSearch, climb
-from optimizer.trials import Trials
+from optimizer.trials import Trials, begun
 from predictors.descriptor import describe
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -59,8 +59,7 @@ def measure_hybrid(requests: int, seed: int) -> dict[str, Any]:
 def trials_of(problem: Problem) -> Trials:
     """Of the first space that a request names; nothing tried yet."""
     device = describe(problem.device)
-    space, mask = usable_spaces(problem.spaces, SPACES, problem.task, device)[0]
-    return Trials(space=space, mask=mask, device=device, objective=Objective.of(problem, device), problem=problem)
+    return begun(problem, device, usable_spaces(problem.spaces, SPACES, problem.task, device))[0]
 
 
 def of_another(problem: Problem, name: str) -> Problem:

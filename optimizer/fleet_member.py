@@ -13,7 +13,7 @@ from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.problem import Problem, Violation
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
-from optimizer.trials import Trials, best_first
+from optimizer.trials import begun, best_first
 from predictors.descriptor import Descriptor
 from predictors.predict import Predictions, predict
 
@@ -59,11 +59,8 @@ def by_itself(problem: Problem, device: Descriptor, spaces: Mapping[str, Space],
         spaces: Those asked for that have a library.
         shared: The best of what the whole fleet judges, which breaks a limit.
     """
-    objective = Objective.of(problem, device)
-    usable = usable_spaces((), spaces, problem.task, device)
-    searches = [
-        Trials(space=space, mask=mask, device=device, objective=objective, problem=problem) for space, mask in usable
-    ]
+    searches = begun(problem, device, usable_spaces((), spaces, problem.task, device))
+    objective = searches[0].objective
     proposed(searches)
     winner = best_first(searches)[0]
     best = winner.best()

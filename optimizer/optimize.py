@@ -18,7 +18,7 @@ from optimizer.problem import Answer, Problem
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.search import Proposer, climb, extreme
-from optimizer.trials import Trials, best_first
+from optimizer.trials import Trials, begun, best_first
 from predictors.descriptor import describe
 from predictors.predict import explain
 
@@ -39,20 +39,13 @@ def optimize(problem: Problem) -> Answer:
     device = describe(problem.device)
     objective = Objective.of(problem, device)
     usable = usable_spaces(problem.spaces, SPACES, problem.task, device)
-
-    def begun() -> list[Trials]:
-        return [
-            Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
-            for space, mask in usable
-        ]
-
     networks = problem.method == "network"
-    searches, rivals = begun(), list[Trials]()
+    searches, rivals = begun(problem, device, usable), list[Trials]()
     asked = problem.method != "search"
     kept = asked and proposed(searches, with_front=problem.method != "both", networks=networks)
     searched = problem.method == "both" or not kept
     if searched:
-        proposals, searches = searches, begun()
+        proposals, searches = searches, begun(problem, device, usable)
         for trials in searches:
             search(trials, problem.seed)
         for trials in best_first(searches)[:CONTENDERS]:

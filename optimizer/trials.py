@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from design.encoding import EncodedDesigns, IntArray
@@ -102,6 +104,14 @@ class Trials:
         if self._best is None or self._best[0] != self.evaluations:
             self._best = self.evaluations, self.objective.best(self.scores)
         return self._best[1]
+
+
+def begun(problem: Problem, device: Descriptor, usable: Sequence[tuple[Space, Mask]]) -> list[Trials]:
+    """Of each usable space, nothing tried yet."""
+    objective = Objective.of(problem, device)
+    return [
+        Trials(space=space, mask=mask, device=device, objective=objective, problem=problem) for space, mask in usable
+    ]
 
 
 def best_first(searches: list[Trials]) -> list[Trials]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -194,6 +195,22 @@ def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, 
     for side in ("before", "after"):
         own = document[side]["predicted"]["latency_ms"]
         assert own["interval"]["low"] < own["value"] < own["interval"]["high"]
+
+
+def test_the_loosest_bound_is_told_in_words(typed: Type, model: Path, pictures: Path, tmp_path: Path) -> None:
+    """Rounded up, and of sums of one sign alone; where nothing is bounded, so it says."""
+    told = set()
+    for macs in ("20000", "28500"):
+        out = tmp_path / f"{macs}.onnx"
+        status, shown, _ = typed(str(model), "--out", str(out), "--macs", macs, "--data", str(pictures))
+        assert status == 0
+        text = " ".join(shown.split())
+        worst = max(own["removed_share"] for own in json.loads(out.with_suffix(".json").read_text())["bounds"])
+        lost = math.ceil(100 * worst)
+        told.add(lost >= 100)
+        assert ("no bound says what the sums of" in text) == (lost >= 100)
+        assert (f"loses more than {lost} % on pictures like these" in text) == (lost < 100)
+    assert told == {True, False}
 
 
 def test_a_predicted_limit_is_kept_at_its_risk(typed: Type, model: Path, tmp_path: Path) -> None:
