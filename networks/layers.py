@@ -23,18 +23,21 @@ class Quantized(nn.Module):
 
     Attributes:
         precision: What is set now.
+        setting: What it was set from; None: never.
+        channel_axis: Of what is read, from the end.
         weight_quantizer: None at 32 bits.
         activation_quantizer: Of what the layer reads; None at 32 bits.
     """
 
     weight: Tensor
+    channel_axis: int = -3
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.precision: Precision = FULL
         self.weight_quantizer: nn.Module | None = None
         self.activation_quantizer: nn.Module | None = None
-        self._setting: tuple[Precision, QuantizerOptions, bool | None] | None = None
+        self.setting: tuple[Precision, QuantizerOptions, bool | None] | None = None
 
     def quantize(self, precision: Precision, options: QuantizerOptions, *, unsigned: bool | None) -> None:
         """Set the quantizers; those that stay as they are keep their learned values.
@@ -45,14 +48,16 @@ class Quantized(nn.Module):
             unsigned: Whether what is read is never negative; None: unknown.
         """
         setting = (precision, options, unsigned)
-        if setting == self._setting:
+        if setting == self.setting:
             return
-        old, self._setting, self.precision = self._setting, setting, precision
+        old, self.setting, self.precision = self.setting, setting, precision
         channels = self.input_channels
         if old is None or (old[0].weight_bits, old[1]) != (precision.weight_bits, options):
             self.weight_quantizer = weight_quantizer(precision.weight_bits, self.filters_first(self.weight), options)
         if old is None or (old[0].activation_bits, *old[1:]) != (precision.activation_bits, *setting[1:]):
-            quantizer = activation_quantizer(precision.activation_bits, channels, options, unsigned=unsigned)
+            quantizer = activation_quantizer(
+                precision.activation_bits, channels, options, unsigned=unsigned, axis=self.channel_axis
+            )
             self.activation_quantizer = None if quantizer is None else quantizer.to(self.weight.device)
         for quantizer in (self.weight_quantizer, self.activation_quantizer):
             if quantizer is not None:
@@ -108,7 +113,7 @@ class QuantizedConv2d(Quantized, nn.Conv2d):
         read, weight = self.quantized_input(x), self.quantized_weight()
         if self.kernel_size == (1, 1) and self.padding == (0, 0) and self.stride != (1, 1):
             rows, columns = self.stride
-            return functional.conv2d(read[:, :, ::rows, ::columns], weight, self.bias, groups=self.groups)
+            return functional.conv2d(read[..., ::rows, ::columns], weight, self.bias, groups=self.groups)
         found: Tensor = self._conv_forward(read, weight, self.bias)
         return found
 
@@ -153,6 +158,8 @@ def _exchanged(weight: Tensor, groups: int) -> Tensor:
 class QuantizedLinear(Quantized, nn.Linear):
     """Linear layer on the last axis."""
 
+    channel_axis = -1
+
     @property
     def input_channels(self) -> int:
         """See Quantized."""
@@ -165,6 +172,8 @@ class QuantizedLinear(Quantized, nn.Linear):
 
 class PositionwiseLinear(QuantizedLinear):
     """The same linear layer at each position of N x C x H x W."""
+
+    channel_axis = -3
 
     def forward(self, x: Tensor) -> Tensor:
         """N x C x H x W of the output."""

@@ -86,11 +86,17 @@ def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
 
 
 def _replace(module: nn.Module, new: Mapping[nn.Conv2d | nn.Linear, nn.Module]) -> None:
-    """Put each layer's replacement wherever the layer stands, under every name."""
+    """Put each layer's replacement wherever the layer stands, under every name.
+
+    `nn.TransformerEncoderLayer` in evaluation without gradients computes with the weights of its linear layers and
+    never calls them, unless its activation is marked as one that its fused kernel does not know.
+    """
     for parent in list(module.modules()):
         for name, child in list(parent._modules.items()):
             if isinstance(child, nn.Conv2d | nn.Linear) and child in new:
                 setattr(parent, name, new[child])
+                if isinstance(parent, nn.TransformerEncoderLayer):
+                    parent.activation_relu_or_gelu = 0
 
 
 def _like(layer: nn.Conv2d | nn.Linear) -> QuantizedConv2d | QuantizedLinear:

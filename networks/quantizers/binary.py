@@ -87,11 +87,14 @@ class BinaryActivations(nn.Module):
     Args:
         channels: Of the input, for the shift; None without.
         gradient: Of sign.
+        axis: Which one the channels are on: 1 of N x C (x H x W), -1 of tokens.
     """
 
-    def __init__(self, channels: int | None = None, gradient: SignGradient = SignGradient.QUADRATIC) -> None:
+    def __init__(
+        self, channels: int | None = None, gradient: SignGradient = SignGradient.QUADRATIC, *, axis: int = 1
+    ) -> None:
         super().__init__()
-        self.gradient = gradient
+        self.gradient, self.axis = gradient, axis
         self.shift = None if channels is None else nn.Parameter(torch.zeros(channels))
 
     def reset_parameters(self) -> None:
@@ -99,11 +102,15 @@ class BinaryActivations(nn.Module):
         if self.shift is not None:
             nn.init.zeros_(self.shift)
 
+    def shifted(self, x: Tensor) -> Tensor:
+        """What the sign is taken of, the shape of `x`."""
+        if self.shift is None:
+            return x
+        return x - self.shift.to(x.dtype).reshape(-1, *(1,) * (x.dim() - 1 - self.axis % x.dim()))
+
     def forward(self, x: Tensor) -> Tensor:
-        """Signs of N x C (x H x W)."""
-        if self.shift is not None:
-            x = x - self.shift.to(x.dtype).reshape(-1, *(1,) * (x.dim() - 2))
-        return sign(x, self.gradient)
+        """Signs, the shape of `x`."""
+        return sign(self.shifted(x), self.gradient)
 
 
 class StartedBinaryActivations(StartsFromData, BinaryActivations):
@@ -112,9 +119,9 @@ class StartedBinaryActivations(StartsFromData, BinaryActivations):
     def start(self, x: Tensor) -> None:
         """See StartsFromData."""
         if self.shift is not None and float(x.min()) >= 0:
-            self.shift.copy_(x.float().transpose(0, 1).flatten(1).mean(1))
+            self.shift.copy_(x.float().movedim(self.axis, 0).reshape(len(self.shift), -1).mean(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Signs of N x C (x H x W)."""
+        """Signs, the shape of `x`."""
         self.start_once(x)
         return super().forward(x)

@@ -31,7 +31,7 @@ def weight_quantizer(bits: int, weight: Tensor, options: QuantizerOptions) -> nn
 
 
 def activation_quantizer(
-    bits: int, channels: int, options: QuantizerOptions, *, unsigned: bool | None
+    bits: int, channels: int, options: QuantizerOptions, *, unsigned: bool | None, axis: int = 1
 ) -> nn.Module | None:
     """The quantizer of activations; None at 32 bits.
 
@@ -40,11 +40,12 @@ def activation_quantizer(
         channels: Of the tensor.
         options: Which quantizers.
         unsigned: Whether no value is negative; None: unknown, the first batch tells.
+        axis: Which one the channels are on.
     """
     if bits == 1 and unsigned is None:
-        return StartedBinaryActivations(channels, options.sign_gradient)
+        return StartedBinaryActivations(channels, options.sign_gradient, axis=axis)
     if bits == 1:
-        return BinaryActivations(channels if options.learned_shift else None, options.sign_gradient)
+        return BinaryActivations(channels if options.learned_shift else None, options.sign_gradient, axis=axis)
     if bits == 16:
         return HalfPrecision(options.half)
     if bits == 32:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from networks.training.errors import CheckpointMismatch
+from networks.training.identity import LATER
 from networks.training.progress import Epoch
 
 FORMAT = 1
@@ -85,7 +86,8 @@ def load_checkpoint(path: Path, identity: dict[str, str]) -> Checkpoint | None:
         raise CheckpointMismatch(
             f"{path} must be a whole checkpoint", str(error), "Remove it to start anew."
         ) from error
-    differing = sorted(name for name in identity if found.identity.get(name) != identity[name])
+    known = [name for name in identity if name in found.identity or name not in LATER]
+    differing = sorted(name for name in known if found.identity.get(name) != identity[name])
     if differing:
         raise CheckpointMismatch(
             f"{path} must belong to this run", f"other {', '.join(differing)}", "Remove it or give another path."

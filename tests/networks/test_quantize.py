@@ -15,9 +15,11 @@ from design.task import find_task
 from design.zoo import find_network
 from networks.build import build
 from networks.errors import InvalidPolicy
-from networks.layers import QuantizedConv2d, QuantizedLinear
+from networks.layers import Quantized, QuantizedConv2d, QuantizedLinear
 from networks.quantize import clip_latent_, quantize_
+from networks.quantizers.binary import BinaryActivations
 from networks.quantizers.options import QuantizerOptions, UniformQuantizer
+from networks.tracing.module import trace_module
 
 
 class _Own(nn.Module):
@@ -190,3 +192,65 @@ def test_latent_weights_of_binary_layers_alone_are_clipped() -> None:
         nn.init.constant_(module.get_parameter(name), 3)
     clip_latent_(module)
     assert [float(module.get_parameter(name).detach().max()) for name in names] == [3, 1, 3]
+
+
+class _Tokens(nn.Module):
+    """Linear layers on tokens, and a transformer layer that has a fused kernel of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(12, 8)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.head(self.block(torch.relu(self.first(torch.relu(x)))).mean(1))
+        return found
+
+
+@pytest.mark.parametrize("number", [1, 7, 12])
+def test_binary_linear_layers_have_a_shift_for_each_feature_of_tokens(number: int) -> None:
+    module = _Tokens()
+    quantize_(module, _policy(first=1))
+    x = torch.randn(3, number, 12, generator=torch.Generator().manual_seed(0))
+    module(x)
+    quantizer = module.first.activation_quantizer
+    assert isinstance(quantizer, BinaryActivations)
+    assert quantizer.shift is not None
+    mean = torch.relu(x).mean((0, 1))
+    torch.testing.assert_close(quantizer.shift.detach(), mean)
+    signs = torch.where(torch.relu(x) - quantizer.shift.detach() >= 0, 1.0, -1.0)
+    assert torch.equal(quantizer(torch.relu(x)), signs)
+    assert torch.equal(quantizer(torch.relu(x[0, 0])), signs[0, 0])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 8])
+def test_transformer_layers_compute_quantized_in_evaluation_too(bits: int) -> None:
+    module, x = _Tokens(), torch.randn(3, 7, 12, generator=torch.Generator().manual_seed(0))
+    quantize_(module, _policy(block_linear1=bits, block_linear2=bits))
+    trained = module(x).detach()
+    module.eval()
+    for context in (torch.no_grad(), torch.inference_mode()):
+        with context:
+            torch.testing.assert_close(module(x), trained)
+
+
+def test_single_pictures_are_read_as_by_the_plain_layer() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 1, stride=2), nn.Conv2d(4, 2, 3))
+    whole = copy.deepcopy(module)
+    quantize_(module, PrecisionPolicy(layers={"0": precision(32), "1": precision(1)}))
+    x = torch.randn(3, 9, 9, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(module[0](x), whole[0](x))
+    torch.testing.assert_close(module(x), module(x[None])[0])
+
+
+def test_the_policy_of_a_traced_module_names_its_layers() -> None:
+    features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1, groups=2))
+    module = nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    policy = policy_by_role(trace_module(module, (3, 8, 8)).design.architecture, body=BINARY)
+    quantize_(module, policy)
+    assert [name for name, part in module.named_modules() if isinstance(part, Quantized)] == list(policy.layers)
+    body = features[2]
+    assert isinstance(body, QuantizedConv2d)
+    assert body.precision == BINARY
+    module(torch.randn(2, 3, 8, 8))

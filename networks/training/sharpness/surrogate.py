@@ -116,9 +116,7 @@ class _Clipped(nn.Module):
 class _SmoothSign(_Clipped):
     def forward(self, x: Tensor) -> Tensor:
         assert isinstance(self.quantizer, BinaryActivations)
-        if self.quantizer.shift is not None:
-            x = x - self.quantizer.shift.to(x.dtype).reshape(-1, *(1,) * (x.dim() - 2))
-        inside = x.clamp(-1, 1)
+        inside = self.quantizer.shifted(x).clamp(-1, 1)
         return inside if self.quantizer.gradient is SignGradient.CLIPPED else inside * (2 - inside.abs())
 
 

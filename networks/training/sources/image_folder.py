@@ -14,6 +14,8 @@ from networks.training.pictures import Pictures, PictureSet, pictures_from_array
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 MAX_SIDE = 8192
+WIDE_MODES = ("I", "F")
+"""What Pillow calls 16 and 32 bits a value begins so; cut to 8 bits, nearly all of them would be white."""
 MAX_NAMED = 5
 """Files at fault that a message names."""
 
@@ -83,6 +85,8 @@ def _read(path: Path, shape: tuple[int, int, int], resize: bool) -> NDArray[np.u
                     raise ValueError(f"{picture.width} wide, {picture.height} high")
                 if picture.size != (width, height) and not resize:
                     raise ValueError(f"{picture.height} x {picture.width}")
+                if picture.mode.startswith(WIDE_MODES):
+                    raise ValueError(f"not 8 bits a value but mode {picture.mode}")
                 own = picture.convert("L" if channels == 1 else "RGB")
         except Image.DecompressionBombWarning as error:
             raise ValueError(str(error)) from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ MAX_BYTES = 8 << 30
 """Unpacked size of an archive that is still read."""
 ARRAYS = ("x_train", "y_train", "x_test", "y_test", "classes")
 Arrays = dict[str, NDArray[np.generic]]
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 def _load(path: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> Arrays:
@@ -31,7 +34,7 @@ def _load(path: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -
             if missing:
                 raise InvalidData(f"{path.name} must have the arrays {', '.join(needed)}", f"no {', '.join(missing)}")
             return {name: file[name] for name in (*needed, *optional) if name in file.files}
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except (*_DAMAGED, OSError, EOFError, RuntimeError, MemoryError) as error:  # encrypted, absurd shapes
         raise InvalidData(f"{path} must be a readable .npz archive", str(error)) from error
     except InvalidData:
         raise
@@ -50,10 +53,9 @@ def read_arrays(path: Path, name: str | None = None) -> PictureSet:
         raise InvalidData(f"{path.name} must have both x_test and y_test or neither", "one of them")
     parts = ["train", "test"] if "x_test" in arrays else ["train"]
     if "classes" in arrays:
-        classes = [str(one) for one in arrays["classes"].tolist()]
+        classes = _names(arrays["classes"])
     else:
-        largest = max((int(arrays[f"y_{part}"].max()) for part in parts if arrays[f"y_{part}"].size), default=0)
-        classes = [str(number) for number in range(largest + 1)]
+        classes = [str(number) for number in range(_number_of_classes(arrays, parts))]
     read = {part: pictures_from_arrays(arrays[f"x_{part}"], arrays[f"y_{part}"], classes) for part in parts}
     return PictureSet(name=name or path.stem, train=read["train"], test=read.get("test"))
 
@@ -82,7 +84,35 @@ def read_jpeg(path: Path) -> Pictures:
         images[number] = picture
     if images is None:
         raise InvalidData(f"{path.name} must hold at least one picture", "none")
-    return pictures_from_arrays(images, labels, [str(one) for one in arrays["classes"].tolist()])
+    return pictures_from_arrays(images, labels, _names(arrays["classes"]))
+
+
+def _names(classes: NDArray[np.generic]) -> list[str]:
+    """The names of the classes, of text or bytes."""
+    return [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in classes.ravel().tolist()]
+
+
+def _number_of_classes(arrays: Arrays, parts: list[str]) -> int:
+    """One more than the largest label, of classes without names.
+
+    Raises:
+        InvalidData: Labels that are no integers, or of more classes than there are pictures to train on.
+    """
+    labels = [arrays[f"y_{part}"] for part in parts]
+    for own in labels:
+        if not np.issubdtype(own.dtype, np.integer):
+            raise InvalidData(
+                "labels must be integers", str(own.dtype), "Number classes from 0; name them in `classes`."
+            )
+    largest = max((int(own.max()) for own in labels if own.size), default=0)
+    pictures = arrays["y_train"].size
+    if largest >= max(pictures, 1):
+        raise InvalidData(
+            f"labels must be under {pictures}, the number of training pictures",
+            f"{largest}",
+            "Number the classes from 0; each must have pictures to train on.",
+        )
+    return largest + 1
 
 
 def _decode(content: bytes, path: Path, number: int) -> NDArray[np.uint8]:

@@ -9,11 +9,19 @@ import pytest
 import torch
 from torch import nn
 
+from design.design import Design
+from design.policies import policy_by_role
 from design.precision import Precision, PrecisionPolicy, precision
+from design.task import find_task
+from design.zoo import find_network
+from networks.build import build
+from networks.options import BuildOptions
 from networks.quantize import quantize_
+from networks.quantizers.options import QuantizerOptions, ScaleGradient
 from networks.training.augmentation import Augmentation
-from networks.training.errors import TrainingStopped
+from networks.training.errors import CheckpointMismatch, TrainingStopped
 from networks.training.fit import fit
+from networks.training.identity import identity
 from networks.training.options import Decayed, FitOptions
 from tests.networks.training.tiny import digits, tiny_net
 
@@ -45,6 +53,34 @@ def test_a_resumed_run_equals_an_unbroken_one(bits: int, tmp_path: Path) -> None
     assert [one.loss for one in resumed.epochs] == [one.loss for one in unbroken.epochs]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, fresh.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_other_bits_or_quantizers_is_refused(tmp_path: Path) -> None:
+    """Names and shapes are those of the network."""
+    path, short = tmp_path / "checkpoint.pt", replace(OPTIONS, epochs=1)
+    fit(quantized(precision(2)), digits(100), short, checkpoint=path)
+    with pytest.raises(CheckpointMismatch, match="other quantizers"):
+        fit(quantized(precision(4)), digits(100), short, checkpoint=path)
+    fit(quantized(precision(2)), digits(100), short, checkpoint=path)
+    architecture = find_network("resnet20").design(find_task("digits")).architecture
+    design = Design(architecture=architecture, policy=policy_by_role(architecture, body=precision(1)))
+    usual, xnor = (
+        build(design, options=BuildOptions(quantizers=QuantizerOptions(scale_gradient=one))) for one in ScaleGradient
+    )
+    known = identity(usual, digits(100), short, None)
+    assert identity(build(design), digits(100), short, None) == known
+    assert {name for name, value in identity(xnor, digits(100), short, None).items() if value != known[name]} == {
+        "quantizers"
+    }
+
+
+def test_a_checkpoint_of_before_quantizers_were_noted_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    first = fit(quantized(precision(2)), digits(100), replace(OPTIONS, epochs=1), checkpoint=path)
+    content = torch.load(path, weights_only=True)
+    del content["identity"]["quantizers"]
+    torch.save(content, path)
+    assert fit(quantized(precision(2)), digits(100), replace(OPTIONS, epochs=1), checkpoint=path) == first
 
 
 def test_latent_weights_stay_within_one() -> None:

@@ -66,3 +66,12 @@ def test_an_empty_class_and_no_classes(tmp_path: Path) -> None:
         read_own(tmp_path, (3, 8, 8))
     with pytest.raises(InvalidData, match="neither"):
         read_own(tmp_path / "nowhere", (3, 8, 8))
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [(np.uint16, "png"), (np.int32, "tif"), (np.float32, "tif")])
+def test_pictures_of_more_than_8_bits_a_value_are_refused(kind: type, suffix: str, tmp_path: Path) -> None:
+    """Pillow would make nearly all of their values white."""
+    write_folder(tmp_path)
+    Image.fromarray(np.linspace(0, 60000, 64).reshape(8, 8).astype(kind)).save(tmp_path / "dog" / f"deep.{suffix}")
+    with pytest.raises(InvalidData, match=rf"dog/deep\.{suffix} \(not 8 bits a value but mode [IF]"):
+        read_own(tmp_path, (1, 8, 8), resize=True)
