@@ -70,7 +70,8 @@ def pack(network: Network, design: Design) -> bytes:
 def unpack(data: bytes, design: Design) -> Network:
     """The packed network, for inference: in evaluation mode, weights as they are computed with, norms folded.
 
-    Its logits are bit for bit those of the network that was packed, in evaluation mode.
+    Its logits are bit for bit those of the network that was packed, in evaluation mode and contiguous: `fit` leaves
+    networks channels last, whose sums are added up in another order.
 
     Raises:
         InvalidArtefact: Bytes that are no packed network, truncated, damaged, of a later version or another design.

@@ -22,6 +22,7 @@ from design.layer import Layer, Op, Role
 from design.policies import policy_by_role
 from design.precision import BINARY, FULL, Bits, Precision, PrecisionPolicy, precision
 from networks.covariance import Covariance, FloatArray, components_below
+from networks.layers import PositionwiseLinear
 from networks.looking import look_at
 from networks.network import Network, Unit
 
@@ -124,8 +125,9 @@ def principal_variances(module: nn.Module, names: Sequence[str], batches: Iterab
 
     Args:
         module: Looked at in evaluation mode (its mode is left as it was).
-        names: Of its convolutions (any submodules that give N x C x H x W or N x C). Of a built network, the names of
-            layers: their bare operations are looked at. Other names are those of `named_modules`.
+        names: Of its convolutions (any submodules that give N x C x H x W or N x C; linear layers on tokens too). Of a
+            built network, the names of layers: their bare operations are looked at. Other names are those of
+            `named_modules`.
         batches: Pictures (N x C x H x W) held out of training; never test pictures.
 
     Returns:
@@ -164,11 +166,13 @@ def _bare(part: nn.Module) -> nn.Module:
 
 
 def _take_in(found: dict[str, Covariance], name: str, part: nn.Module, given: tuple[Any, ...], output: Tensor) -> None:
-    """Forward hook: N x C x H x W -> N H W rows of C."""
-    del part, given
-    rows = output.movedim(1, -1).reshape(-1, output.shape[1]).cpu()
+    """Forward hook: N x C x H x W -> N H W rows of C, N x T x C of a linear layer -> N T rows."""
+    del given
+    tokens = isinstance(part, nn.Linear) and not isinstance(part, PositionwiseLinear)
+    apart = output if tokens else output.movedim(1, -1)
+    rows = apart.reshape(-1, apart.shape[-1]).cpu()
     if name not in found:
-        found[name] = Covariance(output.shape[1])
+        found[name] = Covariance(rows.shape[1])
     found[name].add(rows)
 
 

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from design.errors import UnknownName
-from design.precision import BINARY, FULL, precision
+from design.precision import BINARY, FULL, PrecisionPolicy, precision
 from design.task import find_task
 from design.zoo import find_network
 from networks.build import build
 from networks.covariance import Covariance, components_below
+from networks.quantize import quantize_
 from networks.significance import (
     Rule,
     SignificanceOptions,
@@ -116,6 +117,28 @@ def test_any_module_with_named_convolutions() -> None:
     assert found.significant == ("second",)
     assert not module._forward_hooks
     assert not module.second._forward_hooks
+
+
+class Embedded(nn.Module):
+    """A linear layer on tokens whose features, not its positions, are of low rank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.narrow, self.wide = nn.Linear(3, 2, bias=False), nn.Linear(2, 8, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.wide(self.narrow(x.flatten(2).transpose(1, 2))).mean(1)
+        return found
+
+
+def test_features_of_tokens_are_on_the_last_axis() -> None:
+    module = Embedded()
+    found = principal_variances(module, ["wide"], pictures())["wide"]
+    assert len(found) == 8
+    assert int((found > 1e-9 * found.max()).sum()) == 2
+    quantize_(module, PrecisionPolicy(layers={"wide": FULL}))
+    np.testing.assert_array_equal(principal_variances(module, ["wide"], pictures())["wide"], found)
 
 
 def test_layers_of_a_built_network_are_looked_at_before_their_norm() -> None:
