@@ -77,6 +77,12 @@ def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
     layer = named.get(name)
     if name and type(layer) in (nn.Conv2d, nn.Linear, QuantizedConv2d, QuantizedLinear):
         assert isinstance(layer, nn.Conv2d | nn.Linear)
+        if not isinstance(layer.weight, nn.Parameter):
+            raise InvalidPolicy(
+                "a layer to quantize must have its weight as a parameter",
+                f"{name!r}, whose weight is computed before each use",
+                "Make it permanent first (torch.nn.utils.prune.remove, remove_spectral_norm, remove_weight_norm).",
+            )
         return layer
     known = [key for key, one in named.items() if key and isinstance(one, nn.Conv2d | nn.Linear)]
     got = f"{name!r}, a {type(layer).__name__}" if name and layer is not None else repr(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from design.design import Design
 from design.policies import policy_by_role
@@ -254,3 +256,16 @@ def test_the_policy_of_a_traced_module_names_its_layers() -> None:
     assert isinstance(body, QuantizedConv2d)
     assert body.precision == BINARY
     module(torch.randn(2, 3, 8, 8))
+
+
+def _pruned(layer: nn.Module) -> nn.Module:
+    prune.l1_unstructured(layer, "weight", 0.5)  # type: ignore[no-untyped-call]
+    return layer
+
+
+@pytest.mark.parametrize("wrap", [_pruned, nn.utils.spectral_norm])
+def test_weights_that_are_computed_anew_each_time_are_refused(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    module = nn.Sequential(wrap(nn.Conv2d(3, 4, 3)))
+    with pytest.raises(InvalidPolicy, match="must have its weight as a parameter"):
+        quantize_(module, _policy(**{"0": 2}))
+    assert type(module[0]) is nn.Conv2d
