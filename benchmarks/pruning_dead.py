@@ -13,7 +13,9 @@ from design.design import Design
 from networks.build import build
 from networks.layers import Norm, Quantized
 from networks.network import Network
+from networks.pruning.choices import IntArray, ranked
 from networks.pruning.decision import families_of
+from networks.pruning.families import Family
 from networks.pruning.selection import Selection, kept_channels
 from networks.pruning.surgery import cut
 from networks.pruning.ties import tied_groups
@@ -35,15 +37,19 @@ def _error(design: Design, seed: int) -> float:
     random = np.random.default_rng(seed)
     network, images = _new(design, seed)
     families = families_of(network)
-    kept = {
-        one.name: np.sort(random.permutation(one.size)[: random.integers(1, one.size + 1)]) for one in families.families
-    }
+    kept = {one.name: _some(one, random) for one in families.families}
     selection = families.selection(kept)
     _kill_(network, selection)
     settle_(network, images)
     small, _ = cut(network, design, selection)
     wanted, left = outputs(network, images), outputs(small, images)
     return float((left - wanted).abs().max() / wanted.abs().max())
+
+
+def _some(family: Family, random: np.random.Generator) -> IntArray:
+    """Places of a random number of choices of a family, each with a random channel of every block."""
+    taken = random.permutation(family.size)[: random.integers(family.least, family.size + 1)]
+    return np.sort(ranked(family, random.uniform(size=family.width))[taken].reshape(-1))
 
 
 def outputs(network: Network, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Topologies: one small network of every family of every space that filters are cut out of.
+"""Topologies: one small network of every family of every space that filters are cut out of, and grouped convolutions.
 
 Skeletons, depths, kinds of shortcuts, gates, groups, cells: whatever changes how channels hang together has a member of
 its own, at the smallest width and with the cheapest blocks otherwise.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from benchmarks.pruning_grouped import GROUPED
+from design.architecture import Architecture
 from design.design import Design
 from design.genes import Gene
 from design.policies import full_precision
@@ -33,6 +35,30 @@ NOTHING_ARRIVES = ("none", "none", "nor_conv_3x3", "skip_connect", "nor_conv_1x1
 """Choices of the edges of a cell; the nodes of the second one that nothing arrives at are zeros."""
 
 
+class Designed(Protocol):
+    """What has a design."""
+
+    @property
+    def design(self) -> Design:
+        """In full precision, nothing pruned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A network of no space.
+
+    Attributes:
+        architecture: All of it.
+    """
+
+    architecture: Architecture
+
+    @property
+    def design(self) -> Design:
+        """See Designed."""
+        return Design(architecture=self.architecture, policy=full_precision(self.architecture))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Topology:
     """One network of a space.
@@ -48,7 +74,7 @@ class Topology:
 
     @property
     def design(self) -> Design:
-        """In full precision, nothing pruned."""
+        """See Designed."""
         space: Space = find_space(self.space)
         task = Task(
             name="topology",
@@ -132,5 +158,9 @@ def _cells() -> dict[str, Topology]:
     return {"cell of all five": of(ALL_FIVE), "cell with zeros": of(NOTHING_ARRIVES)} | plain
 
 
-TOPOLOGIES: dict[str, Topology] = _resnets() | _vggs() | _mobilenets() | _cells()
+_OF_SPACES = _resnets() | _vggs() | _mobilenets() | _cells()
+TOPOLOGIES: dict[str, Designed] = {
+    **_OF_SPACES,
+    **{name: Own(architecture=architecture) for name, architecture in GROUPED.items()},
+}
 """Name -> network."""

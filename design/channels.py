@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from design.architecture import INPUT
 from design.errors import InvalidDesign
@@ -23,18 +24,33 @@ class ChannelGroups:
         tensors: Layer name (or `input`) -> segments of its output channels.
         width: Group -> channels in it.
         owners: Group -> the layers whose filters produce it (depthwise convolutions follow, they own nothing).
-        fixed: Groups that cannot be pruned: the picture, the classes, both sides of a grouped convolution.
+        fixed: Groups that cannot be pruned: the picture, the classes, what attention reads and the like.
+        blocks: Group that grouped convolutions read or write -> equal blocks of neighbouring channels, of which each
+            must keep as many channels as the others; 1 where it is not named.
+        least: Group that grouped convolutions read -> channels that must stay at least: with fewer than two channels
+            for each filter they would be depthwise.
     """
 
     tensors: Mapping[str, Segments]
     width: Mapping[int, int]
     owners: Mapping[int, tuple[str, ...]]
     fixed: frozenset[int]
+    blocks: Mapping[int, int] = field(default_factory=dict)
+    least: Mapping[int, int] = field(default_factory=dict)
 
     def group_of(self, layer: str) -> int | None:
         """The one group that a layer's filters belong to; None where channels are put together from several."""
         segments = self.tensors[layer]
         return segments[0][0] if len(segments) == 1 and segments[0][1] == 1 else None
+
+    def blocks_of(self, group: int) -> int:
+        """Blocks of neighbouring channels of a group that must keep equally many."""
+        return self.blocks.get(group, 1)
+
+    def least_of(self, group: int) -> int:
+        """Channels of a group that must stay, in whole blocks: one of each at least."""
+        blocks = self.blocks_of(group)
+        return blocks * math.ceil(max(blocks, self.least.get(group, 1)) / blocks)
 
 
 class _Union:
@@ -44,6 +60,8 @@ class _Union:
         self.parent: list[int] = []
         self.width: list[int] = []
         self.fixed: set[int] = set()
+        self.blocks: list[tuple[int, int]] = []
+        self.least: list[tuple[int, int]] = []
 
     def new(self, width: int) -> int:
         self.parent.append(len(self.parent))
@@ -62,6 +80,44 @@ class _Union:
         for (a, _), (b, _) in zip(left, right, strict=True):
             low, high = sorted((self.find(a), self.find(b)))
             self.parent[high] = low
+
+    def divide(self, segments: Segments, layer: Layer) -> None:
+        """What a grouped convolution reads: as many channels of each of its blocks."""
+        blocks = blocks_read([(self.width[g], n) for g, n in segments], layer.groups)
+        if blocks is None:
+            self.fixed.update(g for g, _ in segments)
+            return
+        for group, copies in segments:
+            self.join(segments[:1], ((group, copies),))
+            self.blocks.append((group, blocks))
+            self.least.append((group, blocks * math.ceil(2 / copies)))
+
+    def told(self, numbers: Sequence[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+        """Group and all numbers that are told of it."""
+        found: dict[int, list[int]] = {}
+        for group, number in numbers:
+            found.setdefault(self.find(group), []).append(number)
+        yield from found.items()
+
+
+def blocks_read(segments: Sequence[tuple[int, int]], groups: int) -> int | None:
+    """Blocks of each segment so that a grouped convolution reads whole blocks.
+
+    Several segments (a concatenation) must be alike: then their channels are kept together and every block of the
+    convolution loses as many as the others.
+
+    Args:
+        segments: (channels, copies) of what it reads.
+        groups: Of the convolution.
+
+    Returns:
+        None where blocks of the convolution do not begin where segments or channels do, or segments are not alike.
+    """
+    width, copies = segments[0]
+    if any(one != (width, copies) for one in segments) or groups % len(segments):
+        return None
+    blocks = groups // len(segments)
+    return None if width % blocks else blocks
 
 
 def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed: bool = True) -> ChannelGroups:
@@ -85,7 +141,10 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
             tensors[layer.name] = ((group, 1),)
             if layer.weighted:
                 owners.append((group, layer.name))
-            if layer.groups > 1 or layer.op in (Op.ATTENTION, Op.OTHER, Op.MATMUL, Op.FLATTEN):
+            if layer.grouped:
+                union.divide(read[0], layer)
+                union.blocks.append((group, layer.groups))
+            elif layer.groups > 1 or layer.op in (Op.ATTENTION, Op.OTHER, Op.MATMUL, Op.FLATTEN):
                 union.fixed.update(g for segments in read for g, _ in segments)
                 union.fixed.add(group)
         elif layer.op is Op.CONCAT:
@@ -115,6 +174,8 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
         width={union.find(g): union.width[g] for g in range(len(union.parent))},
         owners={group: tuple(names) for group, names in owned.items()},
         fixed=frozenset(union.find(g) for g in union.fixed),
+        blocks={group: math.lcm(*numbers) for group, numbers in union.told(union.blocks)},
+        least={group: max(numbers) for group, numbers in union.told(union.least)},
     )
 
 
@@ -134,8 +195,8 @@ def kept_by_group(groups: ChannelGroups, kept: Mapping[str, int]) -> dict[int, i
     """Group -> channels kept, from a plan's layer -> filters kept.
 
     Raises:
-        InvalidDesign: An unknown layer, more filters than there are, a group that cannot be pruned, or layers of
-            one residual group that keep different numbers.
+        InvalidDesign: An unknown layer, more filters than there are, a group that cannot be pruned, numbers that the
+            blocks of a grouped convolution cannot share, or layers of one residual group that keep different numbers.
     """
     left = dict(groups.width)
     named: dict[int, int] = {}
@@ -150,9 +211,22 @@ def kept_by_group(groups: ChannelGroups, kept: Mapping[str, int]) -> dict[int, i
             raise InvalidDesign(f"filters kept of {name!r} must be from 1 to {width}", str(number))
         if number < width and group in groups.fixed:
             raise InvalidDesign(f"{name!r} must keep all its {width} filters", str(number))
+        blocks, least = groups.blocks_of(group), groups.least_of(group)
+        if number < width and (number % blocks or number < least):
+            lower = max(number // blocks * blocks, least)
+            higher = max(min((number // blocks + 1) * blocks, width), least)
+            raise InvalidDesign(
+                f"filters kept of {name!r} must be a multiple of {blocks}, at least {least}: a grouped convolution has "
+                "as many channels in each of its groups, and reads at least two in each",
+                str(number),
+                f"Keep {lower}." if lower == higher else f"Keep {lower} or {higher}.",
+                pointer=f"/plan/kept/{name}",
+            )
         if named.setdefault(group, number) != number:
             raise InvalidDesign(
-                f"{name!r} must keep as many filters as the layers it is added to ({named[group]})", str(number)
+                f"{name!r} must keep as many filters as the layers it is added to, or put beside for a grouped "
+                f"convolution ({named[group]})",
+                str(number),
             )
         left[group] = number
     for group, number in named.items():

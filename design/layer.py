@@ -139,6 +139,11 @@ class Layer(BaseModel):
         return self.op is Op.CONV and self.groups > 1 and self.groups == self.in_channels
 
     @property
+    def grouped(self) -> bool:
+        """Whether it is a convolution each filter of which reads several channels, but not all."""
+        return self.op is Op.CONV and 1 < self.groups < self.in_channels
+
+    @property
     def weighted(self) -> bool:
         """Whether it has a precision of its own."""
         return self.op in WEIGHTED

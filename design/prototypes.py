@@ -75,7 +75,7 @@ def _pruned_rows(full: FloatArray, read: FloatArray, wrote: FloatArray) -> Float
     """Rows of layers that read and write fewer channels (R); the array twin of `channels.resized`.
 
     Weights and MACs go with channels read times channels written, in depthwise convolutions with channels written.
-    Layers that cannot be pruned (grouped convolutions, attention) come with all their channels and stay as they are.
+    Layers that cannot be pruned (attention) come with all their channels and stay as they are.
     """
     rows = full.copy(order="F")  # columns in one piece
     into, out = np.maximum(full[:, Column.IN_CHANNELS], 1), np.maximum(full[:, Column.OUT_CHANNELS], 1)

@@ -13,7 +13,8 @@ class PruningPlan(BaseModel):
     """Layer name -> filters kept; a layer that is not named keeps them all.
 
     Layers whose outputs meet in an addition (a residual group) or pass through a depthwise convolution keep the
-    same number; the Design that carries the plan checks it (see `design.channels`).
+    same number; what a grouped convolution reads and writes keeps equally many channels in each of its groups. The
+    Design that carries the plan checks it (see `design.channels`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

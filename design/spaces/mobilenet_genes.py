@@ -82,8 +82,8 @@ def all_genes() -> tuple[Gene, ...]:
 def canonical(genotypes: IntArray) -> IntArray:
     """N x G with genes that have no effect set to 0; a block that is left out has the last choice of kernel.
 
-    Two groups fix the channels on both sides of a block's convolutions: its own filters and those of the residual
-    streams that it reads and writes cannot be pruned.
+    Two groups keep the channels on both sides of a block's convolutions: its own filters and those of the residual
+    streams that it reads and writes are not pruned in this space.
     """
     found = genotypes.copy()
     blocks = found[:, FIRST_BLOCK:].reshape(len(found), STAGES, BLOCKS, 6).copy()

@@ -20,6 +20,7 @@ from networks.pruning.bound import (
     removed_share,
     samples_for,
 )
+from networks.pruning.choices import reads_at_once, worth_of_choices
 from networks.pruning.families import Families
 from networks.pruning.sampling import Draws, distribution, expected_distinct, samples_to_keep
 from networks.pruning.scores import Scores
@@ -64,7 +65,7 @@ class SharedEpsilon:
     An equal epsilon makes the largest error bound of any layer as small as the budget allows.
 
     Attributes:
-        scores: Sensitivities of each family.
+        scores: Sensitivities of each family's choices.
         logs: `bound.logarithm` of each family, the largest of the layers that read it.
         options: Constants of the bound; a common factor shifts epsilon and leaves the numbers as they are.
     """
@@ -89,20 +90,24 @@ class SharedEpsilon:
 def shared_epsilon(
     architecture: Architecture, found: Families, scores: Scores, options: BoundOptions = BERNSTEIN
 ) -> SharedEpsilon:
-    """The allocation of an architecture's families by their sensitivities."""
+    """The allocation of an architecture's families by the sensitivities of their channels."""
     logs = [
         max(_logarithm(architecture, found, name, options) for name in found.read_by(one)) for one in found.families
     ]
-    return SharedEpsilon(scores=[scores[one.name] for one in found.families], logs=logs, options=options)
+    own = [worth_of_choices(found, one, scores[one.name], most=1) for one in found.families]
+    return SharedEpsilon(scores=own, logs=logs, options=options)
 
 
 def _logarithm(architecture: Architecture, found: Families, name: str, options: BoundOptions) -> float:
     return logarithm(architecture.layer(name), options, unsigned=name in found.unsigned)
 
 
-def whole(wanted: FloatArray, sizes: Sequence[int], multiple: int = 1) -> tuple[int, ...]:
-    """Whole numbers of choices: rounded up to a multiple, at least one of each family, at most all."""
-    up = np.ceil(np.maximum(wanted, 1) / multiple - 1e-9).astype(np.int64) * multiple
+def whole(
+    wanted: FloatArray, sizes: Sequence[int], multiple: int | Sequence[int] = 1, least: int | Sequence[int] = 1
+) -> tuple[int, ...]:
+    """Whole numbers of choices: rounded up to a multiple, at least so many (one) of each family, at most all."""
+    step = np.asarray(multiple)
+    up = np.ceil(np.maximum(wanted, least) / step - 1e-9).astype(np.int64) * step
     return tuple(int(one) for one in np.minimum(up, sizes))
 
 
@@ -118,7 +123,8 @@ def bounds(
 
     A layer that reads several families has the sum of their epsilons: each is drawn apart, and its part of a sum is off
     by at most its epsilon times the whole sum. Samples and sensitivities add up too. A family that is read r times over
-    has r times its sensitivities. One kept whole errs nowhere; where nothing of one is kept, epsilon is infinite.
+    has r times its sensitivities. One kept whole errs nowhere; where nothing of one is kept, epsilon is infinite. Of a
+    grouped convolution the sums of the group that loses most are told.
 
     Args:
         architecture: Before anything is removed.
@@ -142,28 +148,35 @@ def _layer_bound(
 ) -> LayerBound:
     read = [one for one in found.families if name in found.read_by(one)]
     log = _logarithm(architecture, found, name, options) + math.log(len(read))
-    epsilon = samples = total = removed = 0.0
+    epsilon = samples = 0.0
+    total, removed = np.zeros((2, found.grouped.get(name, (1, 0))[0]))
     distinct = 0
     for one in read:
         own = scores[one.name]
-        groups = [piece.group for piece in found.readers[name] if piece.group in one.members]
-        stays = np.array([np.isin(one.members[group], kept[group]) for group in groups])
-        count = int(stays.sum(axis=1).min())
-        removed += float((~stays * own).sum())
-        total += len(groups) * float(own.sum())
+        pieces = [piece for piece in found.readers[name] if piece.group in one.members]
+        times = np.zeros(len(total))
+        stays = np.array([np.isin(one.members[piece.group], kept[piece.group]) for piece in pieces])
+        for piece, stay in zip(pieces, stays, strict=True):
+            sees = reads_at_once(found, name, piece, one)
+            removed += (~stay * own).reshape(one.blocks, -1).sum(axis=1) @ sees
+            total += own.reshape(one.blocks, -1).sum(axis=1) @ sees
+            times += sees.any(axis=0)
+        count = int(stays.sum(axis=1).min()) // one.blocks
         distinct += int(stays.sum())
         draws = None if drawn is None else drawn.get(one.name)
         if drawn is None and count < one.size:
-            draws = Draws(samples=samples_to_keep(distribution(own), count) if count else 0.0, total=float(own.sum()))
+            choices = worth_of_choices(found, one, own, most=1)
+            enough = samples_to_keep(distribution(choices), count) if count else 0.0
+            draws = Draws(samples=enough, total=float(choices.sum()))
         if draws is not None:
             samples += draws.samples
-            epsilon += epsilon_for(draws.samples, len(groups) * draws.total, log + draws.log_tries, options)
+            epsilon += epsilon_for(draws.samples, float(times.max()) * draws.total, log + draws.log_tries, options)
     return LayerBound(
         layer=name,
-        sensitivity=total,
+        sensitivity=float(total.max()),
         samples=samples,
         distinct=distinct,
         epsilon=epsilon,
         delta=options.delta,
-        removed_share=removed_share(removed, options) if drawn is None else None,
+        removed_share=removed_share(float(removed.max()), options) if drawn is None else None,
     )

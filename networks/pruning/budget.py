@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ def allot(
         amount: Counted or predicted.
         target: The most that may remain, in its unit.
         tolerance: Share of the target that may be left unused.
-        multiple: Numbers are multiples of it, or all of a family.
+        multiple: Numbers of filters are multiples of it, or all of a family.
 
     Raises:
         InvalidSelection: Nothing can be removed.
@@ -93,19 +94,19 @@ def allot(
     """
     search = _Search(design, found, amount, target, multiple)
     sizes = [family.size for family in found.families]
-    least, most = whole(allocation.wanted(0), sizes, multiple), tuple(sizes)
+    least, most = search.whole(allocation.wanted(0)), tuple(sizes)
     if search.fits(most):
         return search.found(most, 1.0)
     if not found.families:
         raise _nothing(design, found)
     if not search.fits(least):
-        least = tuple(min(multiple, size) for size in sizes)
+        least = search.whole(np.zeros(len(sizes)))
         if not search.fits(least):
             raise _out_of_reach(design, found, target, float(search.amounts([least])[0]), multiple)
     low, high = 0.0, 1.0
     for _ in range(STEPS):
         middle = (low + high) / 2
-        own = whole(allocation.wanted(middle), sizes, multiple)
+        own = search.whole(allocation.wanted(middle))
         if search.fits(own):
             low, least = middle, own
         else:
@@ -113,19 +114,21 @@ def allot(
         if least == most:
             break
     wanted = allocation.wanted(high)
-    return search.found(search.refined(least, wanted, sizes, tolerance), low)
+    return search.found(search.refined(least, wanted, tolerance), low)
 
 
 def _nothing(design: Design, found: Families) -> InvalidSelection:
     return InvalidSelection(
         "a network to prune must have filters that can be removed",
         f"none: {'; '.join(causes(kept_whole(design.pruned, found))[:4]) or 'what it computes is what it gives out'}",
-        "Put plain or depthwise convolutions in their place, or choose a smaller network.",
+        "Put plain, grouped or depthwise convolutions in their place, or choose a smaller network.",
     )
 
 
 def _out_of_reach(design: Design, found: Families, target: float, least: float, multiple: int) -> OutOfReach:
     filters = "one filter" if multiple == 1 else str(multiple)
+    if any(family.blocks > 1 for family in found.families):
+        filters += " (one or two in each group of grouped convolutions)"
     why = causes(kept_whole(design.pruned, found))
     left, looser = f"{filters} left everywhere", "Choose a smaller network, a looser limit"
     if why:
@@ -139,8 +142,13 @@ class _Search:
 
     def __init__(self, design: Design, found: Families, amount: Amount, target: float, multiple: int) -> None:
         self._design, self._found, self._amount, self._target = design, found, amount, target
-        self._multiple = multiple
+        self._sizes = [family.size for family in found.families]
+        self._least = [family.least for family in found.families]
+        self._steps = [multiple // math.gcd(multiple, family.blocks) for family in found.families]
         self._known: dict[Counts, float] = {}
+
+    def whole(self, wanted: FloatArray) -> Counts:
+        return whole(wanted, self._sizes, self._steps, self._least)
 
     def amounts(self, wanted: Sequence[Counts]) -> FloatArray:
         """Of each, those that are new in one call."""
@@ -156,11 +164,12 @@ class _Search:
     def found(self, counts: Counts, position: float) -> Allotment:
         return Allotment(counts=counts, amount=float(self.amounts([counts])[0]), target=self._target, position=position)
 
-    def refined(self, counts: Counts, wanted: FloatArray, sizes: Sequence[int], tolerance: float) -> Counts:
+    def refined(self, counts: Counts, wanted: FloatArray, tolerance: float) -> Counts:
         """Put filters back where most of one is wanted; at last exchange one for another."""
+        sizes = self._sizes
         enough = self._target * (1 - tolerance)
         while self.amounts([counts])[0] < enough:
-            more = [self._moved(counts, sizes, index) for index in range(len(sizes)) if counts[index] < sizes[index]]
+            more = [self._moved(counts, index) for index in range(len(sizes)) if counts[index] < sizes[index]]
             fitting = [one for one, own in zip(more, self.amounts(more), strict=True) if own <= self._target]
             if not fitting:
                 break
@@ -168,23 +177,27 @@ class _Search:
         if self.amounts([counts])[0] >= enough:
             return counts
         pairs = [
-            self._moved(counts, sizes, index, other)
+            self._moved(counts, index, other)
             for index in range(len(sizes))
             for other in range(len(sizes))
-            if index != other and counts[index] < sizes[index] and counts[other] > self._multiple
+            if index != other and counts[index] < sizes[index] and self._fewer(counts, other) >= self._least[other]
         ][:MOST_EXCHANGES]
         found = [counts, *pairs]
         used = self.amounts(found)
         used[used > self._target] = -np.inf
         return found[int(np.argmax(used))]
 
-    def _moved(self, counts: Counts, sizes: Sequence[int], more: int, fewer: int | None = None) -> Counts:
+    def _moved(self, counts: Counts, more: int, fewer: int | None = None) -> Counts:
         """One step more of a family, maybe one step fewer of another."""
-        own, step = list(counts), self._multiple
-        own[more] = min((own[more] // step + 1) * step, sizes[more])
+        own = list(counts)
+        own[more] = min((own[more] // self._steps[more] + 1) * self._steps[more], self._sizes[more])
         if fewer is not None:
-            own[fewer] = (own[fewer] - 1) // step * step
+            own[fewer] = self._fewer(counts, fewer)
         return tuple(own)
+
+    def _fewer(self, counts: Counts, index: int) -> int:
+        """One step fewer of a family."""
+        return (counts[index] - 1) // self._steps[index] * self._steps[index]
 
 
 def _missing(wanted: FloatArray, counts: Counts, more: Counts) -> float:

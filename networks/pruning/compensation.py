@@ -1,10 +1,11 @@
 """Compensation: what removed channels carry on average becomes a constant of the filters that read them.
 
-A filter o that loses the channels R reads, on average over positions and pictures, sum_{j in R} m_j sum_k w[o, j, k]
-less. That is put into its bias, or subtracted from the running mean of the norm right behind it. Exact for channels
-that are constant, except within reach of padding, where a filter sees zeros and not the channel. A channel that a pad
-lacks goes into the shift of the other summand (exact for constant channels, everywhere). Filters without a bias whose
-norm stands behind their activation have no place for a constant and stay as they are.
+A filter o that loses the channels R of those that it reads (in a grouped convolution those of its group) has, on
+average over positions and pictures, sum_{j in R} m_j sum_k w[o, j, k] less. That is put into its bias, or subtracted
+from the running mean of the norm right behind it. Exact for channels that are constant, except within reach of padding,
+where a filter sees zeros and not the channel. A channel that a pad lacks goes into the shift of the other summand
+(exact for constant channels, everywhere). Filters without a bias whose norm stands behind their activation have no
+place for a constant and stay as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-import numpy as np
+import torch
 from torch import Tensor, nn
 
 from design.layer import Activation, Op
@@ -69,11 +70,14 @@ def compensate_(network: Network, small: Network, kept: KeptChannels, means: Mea
         if name not in means:
             continue
         mean = means[name]
-        if isinstance(part, Quantized) and unit.step.layer.groups == 1:
-            removed = np.setdiff1d(np.arange(len(mean)), kept.of(unit.step.inputs[0]))
-            weight = part.filters_first(part.quantized_weight().detach())[kept.of(name)][:, removed]
-            lost = weight.double().flatten(2).sum(2) if weight.dim() > 2 else weight.double()
-            _add_before_norm(small.unit(name), lost @ mean[removed])
+        if isinstance(part, Quantized):
+            gone = mean.clone()
+            gone[kept.of(unit.step.inputs[0])] = 0
+            weight = part.filters_first(part.quantized_weight().detach()).double()
+            by_channel = weight.flatten(2).sum(2) if weight.dim() > 2 else weight
+            groups = unit.step.layer.groups
+            lost = torch.bmm(by_channel.reshape(groups, -1, by_channel.shape[1]), gone.view(groups, -1, 1))
+            _add_before_norm(small.unit(name), lost.flatten()[kept.of(name)])
         elif isinstance(part, Pad):
             _add_beside(small, unit, _lost(part, kept, unit, mean))
 

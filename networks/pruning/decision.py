@@ -17,10 +17,11 @@ from networks.pad import Pad
 from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.budget import TOLERANCE, Allotment, Amount, allot
+from networks.pruning.choices import spread, worth_of_choices
 from networks.pruning.drawing import draw_within
 from networks.pruning.families import Families, families
 from networks.pruning.sampling import Chosen, Draws, Variant, choose
-from networks.pruning.scores import Score, Scores, is_bounded
+from networks.pruning.scores import Score, Scores, Sensitivity, is_bounded
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
@@ -64,7 +65,7 @@ class Decision:
     Attributes:
         selection: Filters that remain.
         allotment: Their numbers, the amount that was asked for and that remains; of the draw, where filters were drawn.
-        scores: Of every choice.
+        scores: Of every channel that could have been removed.
         bounds: What can be said of each layer that reads what could be removed; empty where scores are no sensitivities
             of whole channels.
         factors: Group -> by which the weights that read each of its channels are multiplied before the others are
@@ -126,15 +127,17 @@ def decide(
     allocation: Allocation = SameShare(sizes=[family.size for family in found.families])
     if method.shared is Shared.EPSILON:
         allocation = shared_epsilon(network.architecture, found, scores, method.bound)
+    worth = worths(found, scores, method.score)
     allotment = allot(design, found, allocation, amount, target, tolerance, method.multiple)
     counts = dict(zip((family.name for family in found.families), allotment.counts, strict=True))
     random = np.random.default_rng(method.seed)
     drawn: dict[str, Draws] | None = None
     if method.variant is Variant.DETERMINISTIC:
-        chosen = {name: choose(scores[name], count, method.variant, random) for name, count in counts.items()}
+        chosen = {name: choose(worth[name], count, method.variant, random) for name, count in counts.items()}
     else:
-        chosen, allotment = draw_within(design, found, scores, allotment, amount, method.variant, random)
+        chosen, allotment = draw_within(design, found, worth, allotment, amount, method.variant, random)
         drawn = {name: own.draws for name, own in chosen.items() if own.draws is not None}
+    chosen = {one.name: spread(one, scores[one.name], chosen[one.name]) for one in found.families}
     kept = {name: own.kept for name, own in chosen.items()}
     told: tuple[LayerBound, ...] = ()
     if is_bounded(method.score):
@@ -148,6 +151,12 @@ def decide(
     )
 
 
+def worths(found: Families, scores: Scores, score: Score) -> Scores:
+    """What each choice of each family is worth (see `networks.pruning.choices`)."""
+    most = 1.0 if isinstance(score, Sensitivity) else np.inf
+    return {one.name: worth_of_choices(found, one, scores[one.name], most) for one in found.families}
+
+
 def factors(found: Families, chosen: Mapping[str, Chosen]) -> dict[int, FloatArray]:
     """Group -> factor of each of its channels (1 where nothing was drawn, 0 where it is removed)."""
     result: dict[int, FloatArray] = {}
@@ -155,7 +164,7 @@ def factors(found: Families, chosen: Mapping[str, Chosen]) -> dict[int, FloatArr
         own = chosen[family.name]
         if own.factors is None:
             continue
-        whole = np.zeros(family.size)
+        whole = np.zeros(family.width)
         whole[own.kept] = own.factors
         for group, channels in family.members.items():
             result.setdefault(group, np.ones(found.groups.width[group]))[channels] = whole
@@ -182,11 +191,12 @@ def reweight_(
     names = [name for name in found.readers if layers is None or name in set(layers)]
     for name, part in parts_of(network, names, parts).items():
         assert isinstance(part, nn.Conv2d | nn.Linear)
-        scale = torch.ones(part.weight.shape[1], dtype=torch.float64)
+        groups = part.groups if isinstance(part, nn.Conv2d) else 1
+        scale = torch.ones(groups * part.weight.shape[1], dtype=torch.float64)
         for piece in found.readers[name]:
             if piece.group in by_group:
                 own = np.repeat(by_group[piece.group], piece.copies)
                 scale[piece.start : piece.start + len(own)] = torch.from_numpy(own)
-        shape = (1, -1) + (1,) * (part.weight.dim() - 2)
+        by_filter = scale.view(groups, -1).repeat_interleave(len(part.weight) // groups, dim=0)
         with torch.no_grad():
-            part.weight *= scale.to(part.weight).view(shape)
+            part.weight *= by_filter.to(part.weight).view(*by_filter.shape, *(1,) * (part.weight.dim() - 2))

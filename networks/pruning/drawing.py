@@ -36,7 +36,7 @@ def draw_within(
     Args:
         design: Of the network as it is.
         found: What can be removed from it.
-        scores: Of each family.
+        scores: Of each family's choices.
         allotment: Numbers of filters to expect.
         amount: What is limited.
         variant: RANDOM or PARTIAL.
@@ -51,7 +51,9 @@ def draw_within(
     for tries in range(1, TRIES + 1):
         share = 1 - (tries - 1) / (TRIES - 1)
         chosen = {
-            family.name: choose(scores[family.name], count, variant, random, share=share, tries=tries)
+            family.name: choose(
+                scores[family.name], count, variant, random, share=share, tries=tries, least=family.least
+            )
             for family, count in zip(found.families, allotment.counts, strict=True)
         }
         counts = tuple(len(own.kept) for own in chosen.values())

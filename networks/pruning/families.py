@@ -2,13 +2,14 @@
 
 A channel group (`design.channels`) is one index set: all layers of a residual stream keep the same channels. A shortcut
 that pads with zero channels (option A) ties two groups: channel c of the narrower stream is channel c + offset of the
-wider one. Channels of tied groups are one choice, those that the padding adds are further ones.
+wider one. Channels of tied groups are one choice, those that the padding adds are further ones. What grouped
+convolutions read and write loses as many channels in each of its blocks: a choice then has a channel of every block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,20 +31,30 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Choices of one kind: each of `size` choices keeps or removes one channel of every group named.
+    """Choices of one kind: each of `size` choices keeps or removes `blocks` channels of every group named.
 
     Attributes:
         name: Its first layer, behind it `+` where it begins after the first channel.
-        members: Group -> the channel of each choice.
+        members: Group -> its channels here; the same place in each group is the same channel, block for block.
+        blocks: Equal parts of these places, of which every choice has one place each. Which places make up a choice is
+            said by what they are worth (`networks.pruning.choices`).
+        least: Choices that must stay.
     """
 
     name: str
     members: Mapping[int, IntArray]
+    blocks: int = 1
+    least: int = 1
+
+    @property
+    def width(self) -> int:
+        """Channels of each group."""
+        return len(next(iter(self.members.values())))
 
     @property
     def size(self) -> int:
         """Choices."""
-        return len(next(iter(self.members.values())))
+        return self.width // self.blocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +66,14 @@ class Families:
         families: In the order in which they are computed.
         readers: Layers with weights that read channels of families -> the pieces of what they read that are.
         unsigned: Layers that are known to read nothing negative.
+        grouped: Readers that are grouped convolutions -> their groups, and how many channels a filter reads.
     """
 
     groups: ChannelGroups
     families: tuple[Family, ...]
     readers: Mapping[str, tuple[Piece, ...]]
     unsigned: frozenset[str] = frozenset()
+    grouped: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def read_by(self, family: Family) -> tuple[str, ...]:
         """The layers that read a family."""
@@ -72,7 +85,7 @@ class Families:
         """The filters that remain.
 
         Args:
-            kept: Family -> its choices kept; families that are not named keep all.
+            kept: Family -> its places kept; families that are not named keep all.
         """
         left = self.left(kept)
         return Selection(
@@ -88,18 +101,18 @@ class Families:
         """Group -> channels that remain, ascending (see `selection`)."""
         stays = {group: np.ones(width, dtype=np.bool_) for group, width in self.groups.width.items()}
         for family in self.families:
-            gone = np.ones(family.size, dtype=np.bool_)
-            gone[kept.get(family.name, np.arange(family.size))] = False
+            gone = np.ones(family.width, dtype=np.bool_)
+            gone[kept.get(family.name, np.arange(family.width))] = False
             for group, channels in family.members.items():
                 stays[group][channels[gone]] = False
         return {group: np.flatnonzero(own) for group, own in stays.items()}
 
     def plan(self, counts: Sequence[int]) -> PruningPlan:
-        """Filters kept of each layer where each family keeps so many."""
+        """Filters kept of each layer where each family keeps so many choices."""
         left = dict(self.groups.width)
         for family, count in zip(self.families, counts, strict=True):
             for group in family.members:
-                left[group] -= family.size - count
+                left[group] -= (family.size - count) * family.blocks
         return PruningPlan(
             kept={
                 name: left[group]
@@ -142,7 +155,9 @@ def families(
         members = {group: np.array([dict(atoms)[group] for atoms in choices]) for group in sorted(own)}
         first = groups.owners[min(own)][0]
         begins = min(int(channels[0]) for channels in members.values())
-        found.append(Family(name=first + ("+" if begins else ""), members=members))
+        family = _in_blocks(groups, first + ("+" if begins else ""), members)
+        if family is not None:
+            found.append(family)
     order = {name: index for index, name in enumerate(layer.name for layer in architecture.layers)}
     found.sort(key=lambda family: order[family.name.rstrip("+")])
     free_groups = {group for family in found for group in family.members}
@@ -152,7 +167,34 @@ def families(
         families=tuple(found),
         readers={name: pieces for name, pieces in wanted.items() if pieces},
         unsigned=_unsigned(architecture) if unsigned is None else unsigned,
+        grouped={
+            layer.name: (layer.groups, layer.in_channels // layer.groups)
+            for layer in architecture.layers
+            if layer.grouped and any(piece.group in free_groups for piece in readers[layer.name])
+        },
     )
+
+
+def _in_blocks(groups: ChannelGroups, name: str, members: Mapping[int, IntArray]) -> Family | None:
+    """A family with its places ordered by blocks; None where choices cannot take as much of each block, or none can go.
+
+    A block is what lies in the same block of every group. All must be of one size, and blocks of a group must have
+    equally many of them.
+    """
+    parts = [channels // (groups.width[group] // groups.blocks_of(group)) for group, channels in members.items()]
+    if all(groups.least_of(group) == 1 for group in members):
+        return Family(name=name, members=members)
+    found, block, sizes = np.unique(np.stack(parts), axis=1, return_inverse=True, return_counts=True)
+    blocks = found.shape[1]
+    for group, own in zip(members, found, strict=True):
+        in_each = np.bincount(own, minlength=groups.blocks_of(group))
+        if in_each.min() != in_each.max():
+            return None
+    order = np.argsort(block.reshape(-1), kind="stable")
+    least = max(-(-groups.least_of(group) // blocks) for group in members)
+    if sizes.min() != sizes.max() or sizes[0] <= least:
+        return None
+    return Family(name=name, members={group: own[order] for group, own in members.items()}, blocks=blocks, least=least)
 
 
 def _unsigned(architecture: Architecture) -> frozenset[str]:
@@ -162,7 +204,7 @@ def _unsigned(architecture: Architecture) -> frozenset[str]:
 
 def _reads(layer: Layer) -> bool:
     """Whether it mixes the channels that it reads with weights of its own."""
-    return layer.op in (Op.CONV, Op.FC) and layer.groups == 1
+    return (layer.op in (Op.CONV, Op.FC) and layer.groups == 1) or layer.grouped
 
 
 def _pieces(groups: ChannelGroups, layer: Layer) -> tuple[Piece, ...]:

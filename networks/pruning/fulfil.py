@@ -5,7 +5,8 @@ zero-padding shortcut ties have numbers of their own, so the same choice can be 
 Groups are taken in the order in which they are computed; each keeps, of its choices, those first that the tied group
 before it kept (so that the shortcut carries them on), then those that no group before it has, then the others; within
 each of the three the most sensitive ones. In narrow layers most sensitivities are 1
-(docs/decisions/0016-pruning.md): of equally sensitive filters those with the larger weights stay.
+(docs/decisions/0016-pruning.md): of equally sensitive filters those with the larger weights stay. What grouped
+convolutions read and write keeps the best of each of its blocks, as many of each.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Fulfilled:
     Attributes:
         found: What could have been removed.
         selection: As many filters of each layer as the plan says.
-        scores: Of every choice.
+        scores: Of every channel that could have been removed.
         bounds: What can be said of each layer that reads what could be removed; empty for sensitivities by weight.
     """
 
@@ -81,11 +82,11 @@ def kept_of(found: Families, scores: Scores, ties: Scores, counts: Mapping[int, 
 
     Args:
         found: What can be removed. Channels that no family has (nobody can say what they are worth) are kept first.
-        scores: Of each family's choices.
+        scores: Of each family's channels.
         ties: What counts among those of equal scores.
         counts: Group -> how many it keeps.
     """
-    firsts = np.cumsum([0, *(family.size for family in found.families)])
+    firsts = np.cumsum([0, *(family.width for family in found.families)])
     stands = np.full(firsts[-1] + 1, NEW)  # of each choice; the last place is that of channels without one
     kept = {}
     for group, width in found.groups.width.items():
@@ -95,9 +96,18 @@ def kept_of(found: Families, scores: Scores, ties: Scores, counts: Mapping[int, 
             if group in family.members:
                 worth[family.members[group]] = np.round(scores[family.name], EQUAL_DIGITS)
                 second[family.members[group]] = ties[family.name]
-                choice[family.members[group]] = first + np.arange(family.size)
+                choice[family.members[group]] = first + np.arange(family.width)
         stands[-1] = CARRIED_ON
         order = np.lexsort((-second, -worth, stands[choice]))
-        kept[group], removed = np.sort(order[: counts[group]]), order[counts[group] :]
+        stay = _best(order, found.groups.blocks_of(group), counts[group])
+        kept[group], removed = np.sort(order[stay]), order[~stay]
         stands[choice[kept[group]]], stands[choice[removed]] = CARRIED_ON, LEFT_BEHIND
     return kept
+
+
+def _best(order: IntArray, blocks: int, count: int) -> NDArray[np.bool_]:
+    """Whether each channel of an order stays: the first `count` / `blocks` of each block."""
+    by_block = np.argsort(order * blocks // len(order), kind="stable").reshape(blocks, -1)
+    stays = np.zeros(len(order), dtype=np.bool_)
+    stays[by_block[:, : count // blocks]] = True
+    return stays

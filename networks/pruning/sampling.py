@@ -92,7 +92,14 @@ def samples_to_keep(probabilities: FloatArray, count: float) -> float:
 
 
 def choose(
-    scores: FloatArray, count: int, variant: Variant, random: np.random.Generator, *, share: float = 1.0, tries: int = 0
+    scores: FloatArray,
+    count: int,
+    variant: Variant,
+    random: np.random.Generator,
+    *,
+    share: float = 1.0,
+    tries: int = 0,
+    least: int = 1,
 ) -> Chosen:
     """Choose channels so that `count` are expected to remain (exactly so many in the deterministic variant).
 
@@ -103,6 +110,7 @@ def choose(
         random: Not drawn from in the deterministic variant.
         share: Of the samples that `count` asks for that are drawn; one at least.
         tries: See Draws.
+        least: So many remain; where fewer are drawn, the largest of the others do, with factor 0.
     """
     if count >= len(scores):
         return Chosen(kept=np.arange(len(scores)))
@@ -120,6 +128,8 @@ def choose(
     samples = max(1, round(share * samples_to_keep(probabilities, count - int(sure.sum()))))
     factors[rest] = draw_samples(probabilities, samples, random)
     kept = np.flatnonzero(factors)
+    if len(kept) < least:
+        kept = np.sort(np.lexsort((-scores, factors == 0))[:least])
     draws = Draws(samples=samples, total=float(scores[rest].sum()), tries=tries)
     return Chosen(kept=kept, factors=factors[kept], draws=draws)
 

@@ -19,14 +19,14 @@ from networks.pruning.sensitivity import sensitivities
 
 FloatArray = NDArray[np.float64]
 Scores = Mapping[str, FloatArray]
-"""Family -> what each of its choices is worth; none is negative."""
+"""Family -> what each of its channels (of its choices, where it has one block) is worth; none is negative."""
 
 
 class Score(Protocol):
     """A measure of filters."""
 
     def __call__(self, network: Network, found: Families) -> Scores:
-        """What each choice of each family is worth.
+        """What each channel of each family is worth.
 
         Args:
             network: Its mode and weights are left as they were.
@@ -100,7 +100,7 @@ class Chance:
     def __call__(self, network: Network, found: Families) -> Scores:
         """See Score."""
         random = np.random.default_rng(self.seed)
-        return {family.name: random.uniform(size=family.size) for family in found.families}
+        return {family.name: random.uniform(size=family.width) for family in found.families}
 
 
 def _absolute_weights(network: Network, layer: str) -> Tensor:
@@ -110,10 +110,10 @@ def _absolute_weights(network: Network, layer: str) -> Tensor:
 
 
 def _per_filter(network: Network, found: Families, score: Callable[[Network, str], Tensor]) -> Scores:
-    """Sums of a filter's score over the layers that write a choice's channels."""
+    """Sums of a filter's score over the layers that write a family's channels."""
 
     def of(family: Family) -> FloatArray:
-        total = np.zeros(family.size)
+        total = np.zeros(family.width)
         for group, channels in family.members.items():
             for layer in found.groups.owners[group]:
                 with torch.no_grad():

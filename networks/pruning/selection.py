@@ -71,7 +71,8 @@ def kept_channels(
 
     Raises:
         InvalidSelection: Names without filters of their own, indexes that are not ascending or do not exist, a layer
-            that must keep all, layers of one group that disagree or are missing.
+            that must keep all, other numbers in the groups of a grouped convolution, layers of one group that disagree
+            or are missing.
     """
     groups = groups or channel_groups(architecture.layers, architecture.input_shape[0])
     by_group = {group: np.arange(width) for group, width in groups.width.items()}
@@ -85,6 +86,7 @@ def kept_channels(
             raise InvalidSelection(
                 f"{name!r} must keep all its {groups.width[group]} filters", f"{len(own)}", "Leave it out."
             )
+        _check_blocks(name, own, groups, group)
         other = first_of.setdefault(group, name)
         if other != name and not np.array_equal(own, by_group[group]):
             raise InvalidSelection(
@@ -109,6 +111,19 @@ def _ascending(name: str, channels: tuple[int, ...], width: int) -> Indexes:
             f"filters kept of {name!r} must be ascending indexes from 0 to {width - 1}, at least one", _short(own)
         )
     return own
+
+
+def _check_blocks(name: str, own: Indexes, groups: ChannelGroups, group: int) -> None:
+    """Each block of what grouped convolutions read or write must keep as many channels as the others."""
+    blocks, width = groups.blocks_of(group), groups.width[group]
+    numbers = np.bincount(own * blocks // width, minlength=blocks)
+    least = groups.least_of(group) // blocks
+    if len(own) < width and (numbers.min() != numbers.max() or numbers[0] < least):
+        raise InvalidSelection(
+            f"each of the {blocks} blocks of {width // blocks} channels of {name!r} must keep equally many, at least "
+            f"{least}, for a grouped convolution",
+            _short(numbers),
+        )
 
 
 def _short(channels: Indexes) -> str:

@@ -41,8 +41,8 @@ class Sensitivities:
     pictures: int
 
     def of(self, family: Family, found: Families) -> FloatArray:
-        """The largest sensitivity of each choice of a family among all layers that read it."""
-        largest = np.zeros(family.size)
+        """The largest sensitivity of each channel of a family among all layers that read it."""
+        largest = np.zeros(family.width)
         for name, pieces in found.readers.items():
             for piece, own in zip(pieces, self.layers[name], strict=True):
                 if piece.group in family.members:

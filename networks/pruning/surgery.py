@@ -96,7 +96,7 @@ def _fill(old: Unit, new: Unit, kept: KeptChannels) -> None:
     wrote = kept.of(name)
     if isinstance(old.operation, Quantized):
         assert isinstance(new.operation, Quantized)
-        _fill_weighted(old.operation, new.operation, read if step.layer.groups == 1 else None, wrote, name)
+        _fill_weighted(old.operation, new.operation, None if step.layer.depthwise else read, wrote, name)
     elif isinstance(old.operation, Attention):
         new.operation.load_state_dict(old.operation.state_dict())
     elif isinstance(old.operation, Pad):
@@ -126,16 +126,18 @@ def sources_left(sources: tuple[int, ...], read: Indexes, wrote: Indexes) -> lis
 
 
 def _fill_weighted(old: Quantized, new: Quantized, read: Indexes | None, wrote: Indexes, name: str) -> None:
-    """Copy the filters `wrote`, of each what reads the channels `read` (None: filters that read a part, whole)."""
+    """Copy the filters `wrote`, of each what reads the channels `read` (None: depthwise filters, whole)."""
     if type(old.weight_quantizer) is not type(new.weight_quantizer):
         raise InvalidSelection(
             "a network that is cut must hold latent weights",
             f"weights of {name!r} as they are stored for inference",
             "Cut the network before it is packed, or load its trained weights.",
         )
-    weight = old.filters_first(old.weight)[_on(wrote, old.weight)]
+    whole = old.filters_first(old.weight)
+    weight = whole[_on(wrote, whole)]
     if read is not None:
-        left = weight[:, _on(read, weight)]
+        own = inputs_left(read, wrote, whole.shape[1], old.input_channels // whole.shape[1], len(whole))
+        left = weight[torch.arange(len(weight), device=weight.device)[:, None], _on(own, weight)]
         if isinstance(old.weight_quantizer, BinaryWeights) and left.shape != weight.shape:
             left = left * per_filter(filter_scale(weight) / filter_scale(left).clamp(min=1e-12), left)
         weight = left
@@ -150,6 +152,22 @@ def _fill_weighted(old: Quantized, new: Quantized, read: Indexes | None, wrote: 
     ):
         if part is not None and like is not None:
             _fill_state(part, like, channels)
+
+
+def inputs_left(read: Indexes, wrote: Indexes, held: int, groups: int, filters: int) -> Indexes:
+    """Of each filter that is left, the inputs that are left, by their place in what its group reads.
+
+    Args:
+        read: Channels kept of what a layer reads, as many of each group.
+        wrote: Filters kept.
+        held: Channels that a filter reads before any is removed.
+        groups: Of the layer; 1 where every filter reads all channels.
+        filters: Before any was removed.
+
+    Returns:
+        Filters kept x inputs kept of each.
+    """
+    return (read % held).reshape(groups, -1)[wrote * groups // filters]
 
 
 def _depthwise(part: Quantized) -> bool:

@@ -89,18 +89,6 @@ def test_depthwise_convolutions_follow() -> None:
     assert pruned.layer("point").weights == 21
 
 
-def test_grouped_convolutions_are_fixed() -> None:
-    layers = (
-        STEM,
-        conv("grouped", "stem", SHAPE, 16, groups=2),
-        global_pool("pool", "grouped", (16, 8, 8)),
-        fully_connected("fc", "pool", 16, 4, role=Role.CLASSIFIER),
-    )
-    for name in ("stem", "grouped"):
-        with pytest.raises(ValidationError, match="must keep all"):
-            _design(layers, {name: 4})
-
-
 def test_concatenated_channels_are_followed_through_flatten() -> None:
     cat = Layer(
         name="cat",

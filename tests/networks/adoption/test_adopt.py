@@ -15,7 +15,16 @@ from networks.export.onnx_model import export_onnx
 from networks.pad import Pad
 from networks.pruning.surgery import cut
 from networks.runtime.session import logits, open_session
-from tests.networks.adoption.user_modules import Attending, Fire, OptionA, Plain, Reflecting, Upsampling, trained
+from tests.networks.adoption.user_modules import (
+    Attending,
+    Fire,
+    OptionA,
+    Plain,
+    Reflecting,
+    ResNeXt,
+    Upsampling,
+    trained,
+)
 from tests.networks.pruning.masking import masked, random_selection
 from tests.networks.tracing.small_models import content, floats, node, small_network
 
@@ -24,6 +33,7 @@ MODULES = {
     "plain": (Plain, (3, 8, 8)),
     "concatenated": (Fire, (3, 8, 8)),
     "upsampled": (Upsampling, (3, 8, 8)),
+    "in groups": (ResNeXt, (3, 8, 8)),
 }
 each = pytest.mark.parametrize(("kind", "shape"), MODULES.values(), ids=MODULES)
 

@@ -79,6 +79,41 @@ class Fire(nn.Module):
         return self.head(self.grouped(x).mean((2, 3)))  # type: ignore[no-any-return]
 
 
+class Bottleneck(nn.Module):
+    """A block of ResNeXt: the middle convolution in four groups."""
+
+    def __init__(self, channels: int, inner: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(channels, inner, 1, bias=False), nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, groups=4, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3, self.bn3 = nn.Conv2d(inner, filters, 1, bias=False), nn.BatchNorm2d(filters)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or channels != filters:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels, filters, 1, stride, bias=False), nn.BatchNorm2d(filters))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.bn3(self.conv3(torch.relu(self.bn2(self.conv2(y)))))
+        return torch.relu(y + self.shortcut(x))
+
+
+class ResNeXt(nn.Module):
+    """Three blocks, and a convolution in two groups that reads the residual stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16)
+        self.layer1 = Bottleneck(16, 16, 24, 1)
+        self.layer2 = nn.Sequential(Bottleneck(24, 16, 32, 2), Bottleneck(32, 24, 32, 1))
+        self.mixed = nn.Conv2d(32, 20, 3, padding=1, groups=2)
+        self.head = nn.Linear(20, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer2(self.layer1(torch.relu(self.norm(self.stem(x)))))
+        return self.head(torch.relu(self.mixed(x)).mean((2, 3)))  # type: ignore[no-any-return]
+
+
 class Upsampling(nn.Module):
     """Padded positions, a transposed convolution, nearest neighbours, a map as output."""
 

@@ -16,15 +16,22 @@ from networks.quantizers.binary import BinaryWeights
 
 
 def random_selection(network: Network, seed: int, least: float = 0.3) -> Selection:
-    """A random share of the filters of every group that may lose some."""
+    """A random share of the filters of every group that may lose some; as many of each of its blocks."""
     rng, groups = np.random.default_rng(seed), tied_groups(network)
     kept = {}
     for group, owners in groups.owners.items():
         width = groups.width[group]
         if group in groups.fixed:
             continue
-        number = int(rng.integers(max(1, int(least * width)), width + 1))
-        chosen = tuple(sorted(rng.choice(width, number, replace=False).tolist()))
+        blocks, fewest = groups.blocks_of(group), groups.least_of(group)
+        number = int(rng.integers(min(max(fewest, int(least * width)), width), width + 1)) // blocks
+        chosen = tuple(
+            sorted(
+                block * width // blocks + own
+                for block in range(blocks)
+                for own in rng.choice(width // blocks, number, replace=False).tolist()
+            )
+        )
         kept.update(dict.fromkeys(owners, chosen))
     return Selection(kept=kept)
 
@@ -58,8 +65,10 @@ def _mask(kept: KeptChannels, tensor: str, channels: int) -> Tensor:
 
 def _zero_read(part: Quantized, mask: Tensor) -> None:
     weight = part.filters_first(part.weight.data)
-    if weight.shape[1] == len(mask):
-        part.weight.data = part.as_stored(weight * mask.reshape(1, -1, *(1,) * (weight.dim() - 2)))
+    if weight.shape[1] > 1 or len(mask) == 1:
+        by_group = mask.reshape(-1, weight.shape[1])
+        by_filter = by_group.repeat_interleave(len(weight) // len(by_group), dim=0)
+        part.weight.data = part.as_stored(weight * by_filter.reshape(*by_filter.shape, *(1,) * (weight.dim() - 2)))
 
 
 class _Masked:

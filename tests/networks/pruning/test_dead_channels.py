@@ -86,7 +86,7 @@ def test_the_wrong_channels_of_a_pad_would_be_seen() -> None:
 
 
 def test_topologies_are_those_of_the_spaces() -> None:
-    """Each family has what it is there for."""
+    """Each has what it is there for."""
     designs = {name: one.design for name, one in TOPOLOGIES.items()}
     ops = {name: {layer.op for layer in own.architecture.layers} for name, own in designs.items()}
     assert len({own.digest for own in designs.values()}) == len(designs)
@@ -94,7 +94,7 @@ def test_topologies_are_those_of_the_spaces() -> None:
         layers = own.architecture.layers
         assert (Op.PAD in ops[name]) is (" pad" in name)
         assert (Op.MULTIPLY in ops[name]) is ("gates" in name)
-        assert any(layer.groups > 1 and not layer.depthwise for layer in layers) is ("two groups" in name)
+        assert any(layer.grouped for layer in layers) is ("group" in name)
         if name.startswith("vgg"):
             assert (Op.ADD in ops[name]) is ("projection" in name or name == "vgg 11 large")
     assert {Op.POOL_AVERAGE, Op.CONV, Op.ADD} <= ops["cell of all five"]

@@ -15,6 +15,7 @@ from design.spaces.mobilenet import MobileNetSpace
 from design.spaces.registry import find_space
 from design.task import find_task
 from networks.build import build
+from networks.pruning.choices import ranked
 from networks.pruning.decision import families_of
 from networks.pruning.families import families
 from networks.pruning.selection import kept_channels
@@ -72,13 +73,14 @@ def test_numbers_and_indexes_give_one_design_on_every_space() -> None:
         architecture = space.decode(TASK, [int(random.integers(size)) for size in sizes]).architecture
         found = families(architecture)
         assert found.families, name
-        kept = {
-            one.name: np.sort(random.permutation(one.size)[: random.integers(1, one.size + 1)])
-            for one in found.families
+        taken = {
+            one.name: random.permutation(one.size)[: random.integers(one.least, one.size + 1)] for one in found.families
         }
+        worth = {one.name: random.uniform(size=one.width) for one in found.families}
+        kept = {one.name: np.sort(ranked(one, worth[one.name])[taken[one.name]].reshape(-1)) for one in found.families}
         selection = found.selection(kept)
         kept_channels(architecture, selection)
-        plan = found.plan([len(kept[one.name]) for one in found.families])
+        plan = found.plan([len(taken[one.name]) for one in found.families])
         assert plan == selection.plan()
         Design(architecture=architecture, policy=full_precision(architecture), plan=plan)
 

@@ -71,7 +71,7 @@ def worst_errors(module: Network, selection: Selection, images: Tensor) -> dict[
         mask = mask.view(-1, *(1,) * (x.dim() - 2))
         run = functional.linear
         if isinstance(part, nn.Conv2d):
-            run = partial(functional.conv2d, stride=part.stride, padding=part.padding)
+            run = partial(functional.conv2d, stride=part.stride, padding=part.padding, groups=part.groups)
         for inputs in (x.clamp(min=0), (-x).clamp(min=0)):
             for own in (weight.clamp(min=0), (-weight).clamp(min=0)):
                 whole, left = run(inputs, own), run(inputs * mask, own)

@@ -67,7 +67,7 @@ def test_convolutions(kind: str, negative: bool, per_weight: bool) -> None:
     part = QuantizedConv2d(4, 4, **CONVOLUTIONS[kind])  # type: ignore[arg-type]
     x = torch.randn(2, 4, 4, 3)
     x = x if negative else x.clamp(min=0)
-    pieces = [Piece(group=0, start=0, width=1), Piece(group=1, start=2, width=2)]
+    pieces = [Piece(group=0, start=0, width=1), Piece(group=1, start=2, width=2), Piece(group=2, start=0, width=4)]
     fast = shares(part, x, pieces, per_weight=per_weight)
     for own, slow in zip(fast, slowly(part, x, pieces, per_weight=per_weight), strict=True):
         torch.testing.assert_close(own.double(), slow, rtol=1e-4, atol=1e-5)

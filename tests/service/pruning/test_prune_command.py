@@ -106,16 +106,16 @@ def test_a_file_that_does_not_become_smaller_is_said_to(typed: Type, tmp_path: P
     assert document["after"]["file_bytes"] == out.stat().st_size >= copies.stat().st_size
 
 
-def _grouped(*, stem: int = 4) -> bytes:
-    """Grouped convolutions all the way, or behind a stem of more filters that a 1x1 convolution reads."""
+def _multiplied(*, stem: int = 4) -> bytes:
+    """A depthwise convolution of two filters a channel, behind a stem or a 1x1 convolution of fewer filters."""
     nodes = [node("Conv", "x stem", "s"), node("Relu", "s", "sr")]
-    constants = {"stem": floats(stem, 3, 1, 1), "g": floats(8, 2, 3, 3), "head": floats(5, 8)}
+    constants = {"stem": floats(stem, 3, 1, 1), "g": floats(8, 1, 3, 3), "head": floats(5, 8)}
     reads = "sr"
     if stem != 4:
         nodes += [node("Conv", "sr point", "q"), node("Relu", "q", "qr")]
         constants["point"], reads = floats(4, stem, 1, 1), "qr"
     nodes += [
-        node("Conv", f"{reads} g", "b", pads=[1, 1, 1, 1], group=2),
+        node("Conv", f"{reads} g", "b", pads=[1, 1, 1, 1], group=4),
         node("Relu", "b", "br"),
         node("GlobalAveragePool", "br", "p"),
         node("Flatten", "p", "f"),
@@ -126,17 +126,17 @@ def _grouped(*, stem: int = 4) -> bytes:
 
 def test_layers_that_cannot_lose_filters_are_named(typed: Type, tmp_path: Path) -> None:
     whole, some, out = tmp_path / "whole.onnx", tmp_path / "some.onnx", tmp_path / "small.onnx"
-    whole.write_bytes(_grouped())
-    some.write_bytes(_grouped(stem=16))
+    whole.write_bytes(_multiplied())
+    some.write_bytes(_multiplied(stem=16))
     status, _, said = typed(str(whole), "--out", str(out), "--macs", "1000")
     assert status == 2
-    assert "filters that can be removed, but got none: grouped convolution 'conv_b' keeps both its sides. Put" in said
+    assert "filters that can be removed, but got none: depthwise convolution 'conv_b' multiplies its" in said
     status, _, said = typed(str(some), "--out", str(out), "--macs", "1000")
     assert status == 2
-    assert "one filter left wherever filters can be removed. Other layers are left whole: grouped conv" in said
-    status, shown, _ = typed(str(some), "--out", str(out), "--parameters", "280")
+    assert "one filter left wherever filters can be removed. Other layers are left whole: depthwise c" in said
+    status, shown, _ = typed(str(some), "--out", str(out), "--parameters", "210")
     assert status == 0
-    assert "Left whole: 2 layers; grouped convolution 'conv_b' keeps both its sides." in shown.replace("\n", " ")
+    assert "Left whole: 2 layers; depthwise convolution 'conv_b' multiplies its channels." in shown.replace("\n", " ")
     told = json.loads(out.with_suffix(".json").read_text())["left_whole"]
     assert list(told) == ["conv_q", "conv_b", "gemm_y"]
     assert told["gemm_y"] == "the model gives them out"
