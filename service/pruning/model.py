@@ -24,6 +24,7 @@ from networks.pruning.budget import AMOUNTS, Amount
 from networks.pruning.compensation import channel_means
 from networks.pruning.decision import Decision, Method, Shared, decide, families_of
 from networks.pruning.kept_whole import kept_whole
+from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import L1Norm, Sensitivity
 from networks.pruning.surgery import cut
 from networks.runtime.verify import verify
@@ -92,6 +93,7 @@ class Pruned:
 
     Attributes:
         left_whole: Layers of which no filter can be removed -> why.
+        pictures_delta: What the number of pictures stands for (`networks.pruning.sample_size`); None without pictures.
     """
 
     network: Network
@@ -101,6 +103,7 @@ class Pruned:
     left_whole: Mapping[str, str]
     score: str
     multiple: int
+    pictures_delta: float | None
 
 
 def load_model(address: str, weights: Path | None, input_shape: str | None, task: str) -> Model:
@@ -224,6 +227,7 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         left_whole=kept_whole(network.architecture, found),
         score="l1" if samples is None else "sensitivity",
         multiple=multiple,
+        pictures_delta=None if samples is None else delta_of(found, len(samples.images)),
     )
 
 

@@ -68,6 +68,7 @@ def report(
         "score": pruned.score,
         "multiple": pruned.multiple,
         "pictures": 0 if samples is None else len(samples.images),
+        "pictures_delta": pruned.pictures_delta,
         "accuracy_pictures": 0 if test is None else len(test[1]),
         "before": sides[0],
         "after": sides[1],

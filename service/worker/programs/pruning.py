@@ -11,6 +11,7 @@ from networks.network import Network
 from networks.pruning.bound import LayerBound
 from networks.pruning.compensation import channel_means
 from networks.pruning.fulfil import Fulfilled, fulfil
+from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import Sensitivity
 from networks.pruning.surgery import cut
 from networks.training.evaluation import evaluate
@@ -42,18 +43,21 @@ def cut_out(subject: Subject) -> Json:
     a constant. The same network gives the same choice, so that a step which is done again goes on from its checkpoint.
 
     Returns:
-        Accuracies on the validation part before and right after the cut, indexes of the filters kept by group of layers
-        that keep the same ones, and for each layer what its sums lose at most with what was removed, beside what the
-        theorem says of as many random draws (an epsilon of None: a part of what it reads is gone altogether).
+        Accuracies on the validation part before and right after the cut, the delta that the number of pictures stands
+        for (`networks.pruning.sample_size`, with the published constants), indexes of the filters kept by group of
+        layers that keep the same ones, and for each layer what its sums lose at most with what was removed, beside what
+        the theorem says of as many random draws (an epsilon of None: a part of what it reads is gone altogether).
     """
     network = subject.unpruned()
     chosen = fulfil(network, subject.design.plan, Sensitivity(batches=lambda: _pictures(subject)))
     means = channel_means(network, _pictures(subject))
+    pictures = sum(len(images) for images in _pictures(subject))
     small, _ = cut(network, subject.first_design, chosen.selection, means=means)
     save_trained(small, subject.full_design, subject.folder / CUT, task=subject.task.name, seed=subject.seed)
     return {
         "method": METHOD,
-        "pictures": sum(len(images) for images in _pictures(subject)),
+        "pictures": pictures,
+        "pictures_delta": delta_of(chosen.found, pictures),
         "before": _accuracy(subject, network),
         "cut": _accuracy(subject, small),
         "groups": _groups(chosen),

@@ -158,6 +158,7 @@ def test_without_pictures_weights_decide_and_accuracy_is_not_claimed(typed: Type
     assert document["score"] == "l1"
     assert "accuracy" not in document["after"]
     assert not document["bounds"]
+    assert document["pictures_delta"] is None
     assert document["limit"]["reached"] == document["after"]["parameters"] <= 1500
     assert document["before"]["parameters"] > 1500
     assert _counted(out) < _counted(model)
@@ -185,6 +186,7 @@ def test_with_pictures_sensitivities_and_their_bounds(typed: Type, model: Path, 
     assert json.loads(out.with_suffix(".json").read_text()) == document
     assert document["score"] == "sensitivity"
     assert document["pictures"] == document["accuracy_pictures"] == 12
+    assert document["pictures_delta"] == 1, "twelve pictures stand for nothing"
     assert 0 <= document["after"]["accuracy"] <= 1
     assert document["after"]["macs"] <= 20000 < document["before"]["macs"]
     for own in document["bounds"]:

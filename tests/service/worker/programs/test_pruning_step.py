@@ -15,6 +15,7 @@ import torch
 from networks.packing import pack, unpack
 from networks.pad import Pad
 from networks.pruning.fulfil import fulfil
+from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import Sensitivity
 from service.worker.precisions import pruned_layers
 from service.worker.programs.pruning import PICTURES
@@ -66,6 +67,7 @@ def test_each_group_keeps_as_many_filters_as_the_design_says_the_most_sensitive_
         chosen.selection.kept
     )
     assert found["pictures"] == len(subject.data.validation) < PICTURES
+    assert found["pictures_delta"] == delta_of(chosen.found, found["pictures"]) < 1
     assert {one["layer"] for one in found["bounds"]} == {"inner", "outer", "point", "classifier"}
     assert all(0 < one["removed_share"] <= 1 and one["epsilon"] > 0 for one in found["bounds"])
 
