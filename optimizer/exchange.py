@@ -51,12 +51,12 @@ class Changes:
 
     @classmethod
     def of(cls, trials: Trials, genotype: IntArray) -> Changes:
-        """Those of a canonical genotype (G) that have an effect."""
+        """Those of a canonical genotype (G) that have an effect, with every gene as the device can run it."""
         genes = np.repeat(np.arange(len(genotype)), [len(own) for own in trials.mask.choices])
         choices = np.concatenate([np.asarray(own) for own in trials.mask.choices])
         changed = np.repeat(genotype[None], len(genes), axis=0)
         changed[np.arange(len(genes)), genes] = choices
-        found = trials.space.canonical(trials.task, changed)
+        found = trials.allowed(changed)
         index = np.flatnonzero((found != genotype).any(axis=1))
         return cls(genes=genes[index], choices=choices[index], genotypes=found[index])
 

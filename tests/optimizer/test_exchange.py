@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from design.device import DeviceProfile
 from optimizer.exchange import SIZE_CLASSES, SIZES, Changes, combined, prices
 from optimizer.objective import Scores
 from optimizer.trials import Trials
@@ -21,9 +23,14 @@ def one_design(own: Trials, seed: int = 0) -> Scores:
     return own.score(own.mask.sample(1, np.random.default_rng(seed)))
 
 
-def test_changes_are_all_single_ones_that_have_an_effect() -> None:
-    own = trials()
-    genotype = own.allowed(own.mask.sample(1, np.random.default_rng(3)))[0]
+@pytest.mark.parametrize("bits", [None, [[8, 8]]])
+@pytest.mark.parametrize("seed", range(4))
+def test_changes_are_all_single_ones_that_have_an_effect(bits: list[list[int]] | None, seed: int) -> None:
+    """A gene that a change gives an effect (the shortcut of a deeper network) has a choice that the device can run."""
+    problem = ask("raspberry-pi-4", "resnet", task="digits")
+    stated = problem.device.model_dump() | ({} if bits is None else {"supported_bits": bits})
+    own = trials_of(replace(problem, device=DeviceProfile.model_validate(stated)))
+    genotype = own.allowed(own.mask.sample(1, np.random.default_rng(seed)))[0]
     found = Changes.of(own, genotype)
     expected = {}
     for gene, choices in enumerate(own.mask.choices):
