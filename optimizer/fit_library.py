@@ -22,16 +22,17 @@ from design.encoding import FloatArray, IntArray
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.fit_groups import contents, fit_groups, spread_out, tell
+from optimizer.exact import ExactSearch, suits
+from optimizer.fit_groups import fit_groups, spread_out, tell
 from optimizer.library import KIND, VERSION, library_file, save_library
 from optimizer.neural_weights import WEIGHTS
 from optimizer.objective import LIMITS, Objective
 from optimizer.pareto import front, nondominated
 from optimizer.problem import Problem
-from optimizer.proposals import proposed
 from optimizer.repair import mask_in
 from optimizer.synthetic_profiles import HELD_OUT, training_devices
 from optimizer.trials import Trials
+from optimizer.uniform_search import UniformSearch
 from predictors.descriptor import describe
 from predictors.predict import own_figures
 
@@ -76,7 +77,7 @@ def requests(space: Space, task: Task, profile: DeviceProfile) -> Iterator[Trial
         return Trials(space=space, mask=mask, device=device, objective=objective, problem=problem)
 
     first = trials({})
-    proposed([first], networks=True)
+    searched(first)
     assert first.starts is not None
     names = ("latency_ms", "model_kb")
     levels = [np.quantile(first.starts.at_risk[:, LIMITS.index(name)], LEVELS) for name in names]
@@ -84,8 +85,16 @@ def requests(space: Space, task: Task, profile: DeviceProfile) -> Iterator[Trial
     for one, other in zip(*levels, strict=True):
         for limits in ({names[0]: one}, {names[1]: other}, {names[0]: one, names[1]: other}):
             found = trials({name: float(limit) for name, limit in limits.items()})
-            proposed([found], networks=True)
+            searched(found)
             yield found
+
+
+def searched(trials: Trials) -> None:
+    """All networks where they are few, uniform designs otherwise; exchanges from the best, and what lies around."""
+    own = ExactSearch() if suits(trials.space, trials.task) else UniformSearch()
+    own.propose(trials, 0)
+    own.improve(trials)
+    own.around(trials)
 
 
 def of_request(trials: Trials) -> IntArray:
@@ -170,8 +179,7 @@ def fit_libraries(out: Path, progress: Callable[[str], None], *, only: str | Non
         only: Name of one space.
         processes: How many at a time, one thread each.
     """
-    networks = contents(path for path in sorted(WEIGHTS.glob("*.safetensors")) if not path.name.startswith("library-"))
-    about = f"{KIND} {VERSION} {MOST} {KEPT} {LEVELS.tolist()} {networks}"
+    about = f"{KIND} {VERSION} {MOST} {KEPT} {LEVELS.tolist()}"
     fit_groups(_fit_group, about, out, progress, only=only, processes=processes)
 
 

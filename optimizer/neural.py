@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from design.encoding import EncodedDesigns, IntArray
-from design.space import Space
-from design.task import Task
+from design.encoding import IntArray
 from optimizer.ask import Ask, ask_of
 from optimizer.gene_code import GeneCode, gene_code
 from optimizer.generator import Places
@@ -26,16 +23,14 @@ from optimizer.neural_weights import NeuralWeights
 from optimizer.objective import LEAST_WEIGHT
 from optimizer.observation import Observation, observe
 from optimizer.polish import polish
-from optimizer.starts import uniform_designs
 from optimizer.trials import Trials
+from optimizer.uniform_search import uniform
 
 TIGHTER = (-0.25, 0.0, 0.1, 0.3)
 """Shares by which limits are tightened, for what the surrogate gets wrong and for the spread of single designs: of some
 the predictors are surer than of the probes."""
 FRONT = 16
 """Preferences that the front around a design is drawn from, each with the limits and without."""
-SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the way from the largest to the smallest network of a family, of uniform designs."""
 
 
 class NeuralSearch:
@@ -160,18 +155,6 @@ class Asked:
             accuracy=self.accuracy[index],
             allowed=self.allowed[index],
         )
-
-
-@lru_cache(maxsize=64)
-def uniform(space: Space, task: Task, choices: tuple[tuple[int, ...], ...]) -> EncodedDesigns:
-    """Designs of every family and several sizes with the same bits and share of filters throughout.
-
-    Args:
-        space: Of which.
-        task: For which pictures.
-        choices: Allowed choices of each gene.
-    """
-    return space.rows(task, uniform_designs(space.genes(task), choices, sizes=SIZES))
 
 
 def wanted_families(count: int, allowed: tuple[int, ...]) -> torch.Tensor:

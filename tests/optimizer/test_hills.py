@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from optimizer.hills import hills, promises
-from optimizer.neural import uniform
+from optimizer.uniform_search import uniform
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.trials import Trials
 from tests.optimizer.asking import ask, trials_of

@@ -14,13 +14,14 @@ from design.layer import Op
 from optimizer import proposals
 from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.genetic import GeneticSearch
-from optimizer.neural import TIGHTER, NeuralSearch, uniform, wanted_families
+from optimizer.neural import TIGHTER, NeuralSearch, wanted_families
 from optimizer.neural_weights import neural_weights
 from optimizer.objective import Objective
 from optimizer.optimize import optimize
 from optimizer.proposals import proposed
 from optimizer.search import RandomSearch
 from optimizer.trials import Trials
+from optimizer.uniform_search import uniform
 from tests.optimizer.asking import ask, trials_of
 
 REQUESTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
