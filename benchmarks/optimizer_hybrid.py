@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import say
-from benchmarks.requests import draw_request, held_out_profiles, unseen_profiles
+from benchmarks.requests import held_out_profiles, unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
+from optimizer.drawn_requests import draw_request
 from optimizer.genetic import GeneticSearch
 from optimizer.objective import Scores
 from optimizer.optimize import optimize

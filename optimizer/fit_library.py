@@ -25,7 +25,6 @@ from design.task import Task
 from optimizer.exact import ExactSearch, suits
 from optimizer.fit_groups import fit_groups, spread_out, tell
 from optimizer.library import KIND, VERSION, library_file, save_library
-from optimizer.neural_weights import WEIGHTS
 from optimizer.objective import LIMITS, Objective
 from optimizer.pareto import front, nondominated
 from optimizer.problem import Problem

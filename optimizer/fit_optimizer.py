@@ -1,7 +1,8 @@
-"""Reproduce the shipped weights of the amortised optimizer: python -m optimizer.fit_optimizer [--only SPACE].
+"""Reproduce the shipped networks of the amortised optimizer: python -m optimizer.fit_optimizer [--only SPACE].
 
-For every space and every signature of its genes among the built-in tasks: fit the surrogate to the predictors, fit the
-generator to the surrogate, let it propose, refit both where it proposes. Needs no data but the shipped predictors.
+For every space and every signature of its genes among the built-in tasks: ask synthetic devices, take the best of what
+their predictors say of a pool of designs (`optimizer.fit_labels`), and fit a network to answer so. Needs no data but
+the shipped predictors and libraries.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from time import perf_counter
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from design.spaces.registry import SPACES
-from optimizer.fit_generator import fit_generator, proposed
-from optimizer.fit_groups import fit_groups, spread_out, tell
-from optimizer.fit_pool import CHUNK, Chunk, Park, random_genotypes
-from optimizer.fit_surrogate import centre, fit_surrogate, held_out_error
-from optimizer.gene_code import gene_code, signature
-from optimizer.generator import Generator
+from optimizer.drawn_requests import draw_request
+from optimizer.fit_groups import contents, fit_groups, spread_out, tell
+from optimizer.fit_labels import Labels, labelled
+from optimizer.fit_pool import CHUNK, Chunk, random_genotypes
+from optimizer.fit_to_labels import fit_to_labels
+from optimizer.gene_code import GeneCode, gene_code, signature
+from optimizer.network_check import Nearness, check_network
+from optimizer.neural import NeuralSearch
 from optimizer.neural_weights import KIND, VERSION, WEIGHTS, NeuralWeights, weights_file
-from optimizer.surrogate import FIGURES, Surrogate
+from optimizer.surrogate import COSTS
 from optimizer.synthetic_profiles import HELD_OUT, synthetic_profiles
 
 SEED = 0
@@ -32,12 +36,18 @@ _CARD = """# Model card: amortised optimizer, space `{space}`, genes {signature}
 
 `{kind}`, form {version}: {size} bytes, 8-bit matrices. It proposes designs; the predictors judge them.
 
-Fitted by `python -m optimizer.fit_optimizer` (seed {seed}) for the tasks {tasks} on {devices} synthetic device
-profiles: the catalogue, jittered and thinned out, without the families of {held_out}.
-Labels: none; the gradient of a surrogate fitted to the predictors ({options}).
+Fitted by `bespoke fit optimizer` (seed {seed}; {options}) to {labels} answers for the tasks {tasks} on
+{devices} synthetic device profiles: the catalogue, jittered and thinned out, without the families of
+{held_out}. An answer is the best that the predictors of a device know of its library (all
+networks where they are few) and of exchanges from it.
 
-Surrogate on {validation} profiles and {designs} designs that it was not fitted on: median error of latency
-{latency:.1%}, of energy {energy:.1%}; of the log odds of accuracy {accuracy:.3f}.
+On {requests} requests to {validation} synthetic profiles that it was not fitted to, beside what answers by default:
+
+| | keeps every limit | points of accuracy lost where only that counts |
+|---|---|---|
+| first answer, not judged by predictors | {first} |
+| best of its answers | {answers} |
+| and a round of exchanges | {polished} |
 
 Limits: genes of another signature (pictures of another size class) have no network; requests for them are searched.
 Predictors of another version make its proposals worse, never its answers wrong: those are scored by the predictors.
@@ -49,16 +59,14 @@ class FitOptions:
     """How much is fitted; the defaults made the shipped weights.
 
     Attributes:
-        devices, validation: Synthetic profiles.
-        chunks: Of designs for each task.
-        surrogate_steps, generator_steps: First fit, second fit.
+        devices: Synthetic profiles, shared out among the tasks.
+        validation: Others, each asked once, to tell how near the network comes.
+        steps: Of the fit.
     """
 
-    devices: int = 1200
+    devices: int = 2000
     validation: int = 60
-    chunks: int = 40
-    surrogate_steps: tuple[int, int] = (2500, 1500)
-    generator_steps: tuple[int, int] = (1200, 2500)
+    steps: int = 2000
 
 
 def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: Path, seed: int = SEED) -> str:
@@ -67,30 +75,19 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
     started, space = perf_counter(), SPACES[space_name]
     say = partial(tell, f"{space_name} ({', '.join(tasks)})")
     rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
     codes = [gene_code(space, task) for task in spread_out(tasks)]  # type: ignore[arg-type]  # by identity
+    profiles = synthetic_profiles(options.devices, seed)
+    labels = Labels.joined([labelled(code, profiles[number :: len(codes)], rng) for number, code in enumerate(codes)])
+    say(f"{len(labels)} answers after {perf_counter() - started:.0f} s")
+    generator = fit_to_labels(codes[0], labels, centre_of(codes, rng), steps=options.steps, rng=rng, progress=say)
     known = [code.task for code in codes]
-    park = Park.of(codes, synthetic_profiles(options.devices, seed))
-    unseen = Park.of(codes, synthetic_profiles(options.validation, seed + 1))
-    chunks = [Chunk.of(code, random_genotypes(code, CHUNK, rng)) for code in codes for _ in range(options.chunks)]
-    aside = [Chunk.of(code, random_genotypes(code, CHUNK, rng)) for code in codes for _ in range(2)]
-    surrogate = Surrogate(codes[0].width)
-    generator = Generator(codes[0].width, int(codes[0].sizes[0]))
-    centre(surrogate, chunks)
-    generator.centre.copy_(torch.cat([torch.zeros(FIGURES - 4), surrogate.own_mean]))
-    say(f"{len(park)} devices, {len(chunks)} x {CHUNK} designs after {perf_counter() - started:.0f} s")
-    for steps, again in zip(options.surrogate_steps, options.generator_steps, strict=True):
-        fit_surrogate(surrogate, chunks, park, known, steps=steps, rng=rng, progress=say)
-        fit_generator(generator, surrogate, codes, chunks, park, steps=again, rng=rng, progress=say)
-        for number, code in enumerate(codes):
-            hot = torch.cat([chunk.hot for chunk in chunks if chunk.code is code])
-            for _ in range(options.chunks):
-                found = proposed(generator, surrogate, code, number, hot, park, CHUNK, rng)
-                chunks.append(Chunk.of(code, found))
-    errors = held_out_error(surrogate, aside, unseen, known)
     path = weights_file(space, known[0], out)
     facts = {"space": space_name, "tasks": ", ".join(tasks), "seed": str(seed), "options": repr(asdict(options))}
-    NeuralWeights(generator=generator, surrogate=surrogate).save(path, facts)
+    NeuralWeights(generator=generator).save(path, facts)
+    unseen = synthetic_profiles(options.validation, seed + 1)
+    problems = [draw_request(space, known[at % len(known)], unseen, rng) for at in range(options.validation)]
+    stored = NeuralWeights.load(path, codes[0].width, int(codes[0].sizes[0]))
+    check = check_network(NeuralSearch(stored), problems)
     card = _CARD.format(
         space=space_name,
         signature=signature(space, known[0]),  # type: ignore[arg-type]  # by identity
@@ -98,18 +95,27 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
         version=VERSION,
         size=path.stat().st_size,
         seed=seed,
-        tasks=", ".join(task.name for task in known),
-        devices=len(park),
-        held_out=", ".join(sorted(HELD_OUT)),
         options=", ".join(f"{name} {value}" for name, value in asdict(options).items()),
-        validation=len(unseen),
-        designs=len(aside) * CHUNK,
-        latency=errors[0],
-        energy=errors[1],
-        accuracy=errors[2],
+        labels=len(labels),
+        tasks=", ".join(task.name for task in known),
+        devices=options.devices,
+        held_out=", ".join(sorted(HELD_OUT)),
+        requests=check.requests,
+        validation=options.validation,
+        **{name: _told(getattr(check, name)) for name in ("first", "answers", "polished")},
     )
     path.with_suffix(".md").write_text(card, encoding="utf-8")
-    return f"{path.name}: {perf_counter() - started:.0f} s, surrogate errors {errors[0]:.3f} {errors[1]:.3f}"
+    return f"{path.name}: {perf_counter() - started:.0f} s, {_told(check.answers)} with the best of its answers"
+
+
+def centre_of(codes: Sequence[GeneCode], rng: np.random.Generator) -> Tensor:
+    """What limits are read relative to, FIGURES: means over random designs (costs are relative to the device)."""
+    own = torch.cat([Chunk.of(code, random_genotypes(code, CHUNK, rng)).own for code in codes])
+    return torch.cat([torch.zeros(COSTS), own.mean(dim=0)])
+
+
+def _told(nearness: Nearness) -> str:
+    return f"{nearness.feasible:.0%} | " + ("-" if nearness.points is None else f"{nearness.points:.2f}")
 
 
 def fit_optimizer(
@@ -130,8 +136,9 @@ def fit_optimizer(
         options: How much is fitted.
     """
     chosen = options or FitOptions()
+    libraries = contents(sorted(WEIGHTS.glob("library-*.safetensors")))
     fit = partial(_fit_group, chosen)
-    fit_groups(fit, f"{KIND} {VERSION} {SEED} {chosen}", out, progress, only=only, processes=processes)
+    fit_groups(fit, f"{KIND} {VERSION} {SEED} {chosen} {libraries}", out, progress, only=only, processes=processes)
 
 
 def _fit_group(options: FitOptions, name: str, tasks: Sequence[str], out: Path) -> str:

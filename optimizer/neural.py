@@ -23,6 +23,7 @@ from optimizer.neural_weights import NeuralWeights
 from optimizer.objective import LEAST_WEIGHT
 from optimizer.observation import Observation, observe
 from optimizer.polish import polish
+from optimizer.repair import Mask
 from optimizer.trials import Trials
 from optimizer.uniform_search import uniform
 
@@ -127,12 +128,17 @@ class Asked:
         """One request (B = 1)."""
         code = gene_code(trials.space, trials.task)  # type: ignore[arg-type]  # by identity
         seen: Observation = observe(trials.space, trials.task, trials.device, trials.energy_model, trials.adaptation)
+        return cls.seen(code, trials.mask, seen, ask_of(trials.objective, trials.risk, seen))
+
+    @classmethod
+    def seen(cls, code: GeneCode, mask: Mask, seen: Observation, ask: Ask) -> Asked:
+        """One request on an observed device (B = 1)."""
         return cls(
             code=code,
-            ask=ask_of(trials.objective, trials.risk, seen),
+            ask=ask,
             costs=torch.tensor(seen.costs[None], dtype=torch.float32),
             accuracy=torch.tensor(seen.accuracy[None], dtype=torch.float32),
-            allowed=torch.from_numpy(code.allowed(trials.mask))[None],
+            allowed=torch.from_numpy(code.allowed(mask))[None],
         )
 
     @classmethod

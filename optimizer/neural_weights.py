@@ -1,4 +1,4 @@
-"""NeuralWeights: a generator with its surrogate, stored as one file for each space and signature of genes."""
+"""NeuralWeights: a generator, stored as one file for each space and signature of genes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from design.space import Space
 from design.task import Task
 from optimizer.gene_code import gene_code, signature
 from optimizer.generator import Generator
-from optimizer.surrogate import Surrogate
 from predictors.storage import InvalidWeights, Weights, load_weights, save_weights
 
 KIND = "amortised_optimizer"
-VERSION = "1"
+VERSION = "2"
 WEIGHTS = Path(__file__).parent / "weights"
 _SCALE, _MOST = ".scale", 127
 
@@ -32,20 +31,17 @@ class NeuralWeights:
     """
 
     generator: Generator
-    surrogate: Surrogate
     digest: str = ""
     facts: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path, facts: dict[str, str]) -> None:
         """Write matrices as 8-bit integers with a scale for each row: the networks only propose."""
-        modules = {"generator": self.generator, "surrogate": self.surrogate}
         tensors: dict[str, Tensor] = {}
-        for name, module in modules.items():
-            for key, value in module.state_dict().items():
-                if value.dim() == 2:
-                    tensors[f"{name}.{key}"], tensors[f"{name}.{key}{_SCALE}"] = narrowed(value)
-                else:
-                    tensors[f"{name}.{key}"] = value.float()
+        for key, value in self.generator.state_dict().items():
+            if value.dim() == 2:
+                tensors[key], tensors[f"{key}{_SCALE}"] = narrowed(value)
+            else:
+                tensors[key] = value.float()
         save_weights(Weights(kind=KIND, version=VERSION, tensors=tensors, facts=facts), path)
 
     @classmethod
@@ -56,24 +52,22 @@ class NeuralWeights:
             InvalidWeights: The file is damaged, of another kind or version.
         """
         stored = load_weights(path, kind=KIND, version=VERSION)
-        generator, surrogate = Generator(width, families), Surrogate(width)
-        for name, module in (("generator", generator), ("surrogate", surrogate)):
-            found = stored.tensors
-            own = {
-                key: value.float() * found.get(f"{name}.{key}{_SCALE}", torch.tensor(1.0))
-                for key in module.state_dict()
-                if (value := found.get(f"{name}.{key}")) is not None
-            }
-            try:
-                module.load_state_dict(own)
-            except RuntimeError as error:
-                raise InvalidWeights(
-                    f"{path.name} must hold a {name} for {width} choices",
-                    str(error).splitlines()[1].strip() if "\n" in str(error) else str(error),
-                    "Fit it again with `bespoke fit optimizer`, or restore the shipped file.",
-                ) from error
-            module.eval().requires_grad_(False)
-        return cls(generator=generator, surrogate=surrogate, digest=stored.digest, facts=dict(stored.facts))
+        generator, found = Generator(width, families), stored.tensors
+        own = {
+            key: value.float() * found.get(f"{key}{_SCALE}", torch.tensor(1.0))
+            for key in generator.state_dict()
+            if (value := found.get(key)) is not None
+        }
+        try:
+            generator.load_state_dict(own)
+        except RuntimeError as error:
+            raise InvalidWeights(
+                f"{path.name} must hold a network for {width} choices",
+                str(error).splitlines()[1].strip() if "\n" in str(error) else str(error),
+                "Fit it again with `bespoke fit optimizer`, or restore the shipped file.",
+            ) from error
+        generator.eval().requires_grad_(False)
+        return cls(generator=generator, digest=stored.digest, facts=dict(stored.facts))
 
 
 def narrowed(matrix: Tensor) -> tuple[Tensor, Tensor]:

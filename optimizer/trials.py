@@ -38,6 +38,10 @@ class Trials:
         self._parts: list[Scores] = []
         self._best: tuple[int, Scores] | None = None
 
+    def ask_for(self, objective: Objective) -> None:
+        """From here on what is best is judged by this objective; scores do not depend on it."""
+        self.objective, self._best = objective, None
+
     def allowed(self, genotypes: IntArray) -> IntArray:
         """The nearest canonical genotypes that the device can run, N x G."""
         return self.space.canonical(self.task, self.mask.apply(genotypes))

@@ -8,15 +8,11 @@ import pytest
 from benchmarks.hypervolume import hypervolume
 from benchmarks.optimizer_fleet import measure_fleet
 from benchmarks.optimizer_hybrid import compare, first_as_good
-from benchmarks.optimizer_supervised import fitted, judged, labelled
-from benchmarks.requests import draw_request, unseen_profiles
+from benchmarks.requests import unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
-from optimizer.gene_code import gene_code
-from optimizer.generator import Places
-from optimizer.neural import NeuralSearch
-from optimizer.neural_weights import NeuralWeights, neural_weights
-from optimizer.synthetic_profiles import synthetic_profiles, training_devices
+from optimizer.drawn_requests import draw_request
+from optimizer.synthetic_profiles import training_devices
 from tests.optimizer.asking import ask, trials_of
 
 
@@ -69,27 +65,3 @@ def test_a_fleet_serves_all_that_single_requests_serve(monkeypatch: pytest.Monke
         assert own["served_of_those_single_requests_serve"] == 1
         assert 0 < own["served"] <= 1
     assert found["tight"]["served_by_themselves"] == pytest.approx(1 / 14)
-
-
-def test_a_network_learns_answers_by_heart_and_is_judged_by_them() -> None:
-    code = gene_code(SPACES["nasbench201"], find_task("cifar10"))  # type: ignore[arg-type]
-    shipped = neural_weights(SPACES["nasbench201"], find_task("cifar10"))  # type: ignore[arg-type]
-    assert shipped is not None
-    profiles = synthetic_profiles(3, 7)
-    known = labelled(code, profiles, 8, np.random.default_rng(0))
-    assert len(known) == 8
-    generator = fitted(code, known, 80, np.random.default_rng(1), like=shipped.generator)
-    families = known.asked.allowed[:, : int(code.sizes[0])]
-    scores = generator(known.asked.costs, known.asked.accuracy, known.asked.ask, known.asked.allowed, families)
-    learned = (Places(code).by_gene(scores).argmax(dim=-1) == known.answers)[known.active]
-    assert float(learned.float().mean()) > 0.95
-    search = NeuralSearch(NeuralWeights(generator=generator, surrogate=shipped.surrogate))
-    rng = np.random.default_rng(0)
-    problems = [
-        draw_request(code.space, code.task, [profiles[int(rng.integers(len(profiles)))]], rng) for _ in range(3)
-    ]
-    found = judged(search, problems)
-    assert found["first_feasible"] == 1
-    assert abs(found["first_behind"] or 0.0) < 0.02
-    other = judged(NeuralSearch(shipped), problems)
-    assert (other["answers_behind"] or 0.0) >= (found["answers_behind"] or 0.0)

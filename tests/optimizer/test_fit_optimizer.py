@@ -11,7 +11,7 @@ from optimizer.fit_optimizer import FitOptions, fit_group
 from optimizer.gene_code import gene_code
 from optimizer.neural_weights import NeuralWeights, weights_file
 
-SMALL = FitOptions(devices=12, validation=5, chunks=1, surrogate_steps=(12, 6), generator_steps=(6, 6))
+SMALL = FitOptions(devices=6, validation=5, steps=12)
 
 
 def test_two_fits_with_one_seed_are_equal(tmp_path: Path) -> None:
@@ -22,6 +22,7 @@ def test_two_fits_with_one_seed_are_equal(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
     card = files[0].with_suffix(".md").read_text("utf-8")
     assert "digits" in card
+    assert "| best of its answers | " in card
     assert "titan-rtx" in card
     code = gene_code(SPACES["vgg"], find_task("digits"))  # type: ignore[arg-type]
     assert NeuralWeights.load(files[0], code.width, int(code.sizes[0])).facts["seed"] == "0"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from optimizer.hills import hills, promises
-from optimizer.uniform_search import uniform
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.trials import Trials
+from optimizer.uniform_search import uniform
 from tests.optimizer.asking import ask, trials_of
 
 SIZE, ACCURACY = LIMITS.index("model_kb"), LIMITS.index("min_accuracy")

@@ -13,13 +13,12 @@ from optimizer.fit_groups import groups
 from optimizer.gene_code import gene_code
 from optimizer.generator import Generator
 from optimizer.neural_weights import NeuralWeights, narrowed, neural_weights, weights_file
-from optimizer.surrogate import Surrogate
 from predictors.storage import InvalidWeights
 
 
 def test_round_trip_within_the_rounding(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    own = NeuralWeights(generator=Generator(20, 3), surrogate=Surrogate(20))
+    own = NeuralWeights(generator=Generator(20, 3))
     own.save(tmp_path / "one.safetensors", {"seed": "0"})
     found = NeuralWeights.load(tmp_path / "one.safetensors", 20, 3)
     assert found.facts == {"seed": "0"}
@@ -30,7 +29,7 @@ def test_round_trip_within_the_rounding(tmp_path: Path) -> None:
 
 
 def test_other_sizes_and_damage_are_refused(tmp_path: Path) -> None:
-    own = NeuralWeights(generator=Generator(20, 3), surrogate=Surrogate(20))
+    own = NeuralWeights(generator=Generator(20, 3))
     path = tmp_path / "one.safetensors"
     own.save(path, {})
     with pytest.raises(InvalidWeights, match="21 choices"):

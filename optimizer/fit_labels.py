@@ -1,0 +1,168 @@
+"""Labels: requests on devices drawn at random, and the designs that answer them best.
+
+The first method of arXiv 2009.00278 fits a network to designs that searches found. A search for each request would be
+dear. Here each device is asked about a pool of designs once - its library (all networks where they are few), and what
+exchanges from the best for some requests reach - and every request to it takes the best of that pool.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from design.constraints import Constraints
+from design.device import DeviceProfile
+from design.encoding import FloatArray, IntArray
+from optimizer.ask import FIGURE_OF_LIMIT, ask_of
+from optimizer.drawn_requests import draw_limits, draw_preferences
+from optimizer.exact import ExactSearch, suits
+from optimizer.gene_code import GeneCode
+from optimizer.library_search import LibrarySearch
+from optimizer.neural import Asked
+from optimizer.objective import LIMITS, Objective, Scores
+from optimizer.observation import log_odds, observe
+from optimizer.polish import polish
+from optimizer.problem import Problem
+from optimizer.repair import Mask, mask_in
+from optimizer.surrogate import FIGURES
+from optimizer.trials import Trials
+from predictors.adapt import Adaptation, adapt
+from predictors.descriptor import Descriptor, describe
+from predictors.measurement import Measurements
+from predictors.predict import predict
+
+PER_DEVICE = 24
+"""Requests to each device."""
+POLISHED = 2
+"""Of those, requests whose best design is changed by exchanges."""
+USUAL_RISK, RISKS = 0.1, (0.02, 0.3)
+"""Half the devices are asked at the usual risk, the others at one drawn evenly in its logarithm."""
+MEASURED = 0.25
+"""Share of the devices that have been measured, where a library answers."""
+MEASUREMENTS = (3, 12)
+LEVEL, SCATTER = 0.5, 0.1
+"""Standard deviations of log latency and energy from what is predicted: of a device, and of single designs."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """N requests as the network reads them, and their answers.
+
+    Attributes:
+        asked: N requests.
+        answers: N x G.
+        active: N x G, which genes have an effect.
+        slack: N x FIGURES, by how much an answer is within each limit on the scale of figures; 0 for limits not set.
+    """
+
+    asked: Asked
+    answers: Tensor
+    active: Tensor
+    slack: Tensor
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def take(self, index: Tensor) -> Labels:
+        """Those at `index`."""
+        return Labels(self.asked.take(index), self.answers[index], self.active[index], self.slack[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Labels]) -> Labels:
+        """All of them, in order, of tasks whose genes are the same."""
+        return cls(
+            Asked.joined([part.asked for part in parts]),
+            torch.cat([part.answers for part in parts]),
+            torch.cat([part.active for part in parts]),
+            torch.cat([part.slack for part in parts]),
+        )
+
+
+def labelled(code: GeneCode, profiles: Sequence[DeviceProfile], rng: np.random.Generator) -> Labels:
+    """Requests that have an answer, and the answers: up to PER_DEVICE of each device that runs the space."""
+    asked: list[Asked] = []
+    answers: list[IntArray] = []
+    slack: list[FloatArray] = []
+    for profile in profiles:
+        device = describe(profile)
+        mask = mask_in(code.space, code.task, tuple(device.supported_bits))  # type: ignore[arg-type]  # by identity
+        if mask is not None:
+            for one, objective, best in _of_device(code, device, mask, rng):
+                asked.append(one)
+                answers.append(best.genotypes[0])
+                slack.append(within(objective, best))
+    genotypes = np.array(answers)
+    return Labels(
+        Asked.joined(asked),
+        torch.from_numpy(genotypes),
+        torch.from_numpy(code.active(genotypes)),
+        torch.tensor(np.array(slack), dtype=torch.float32),
+    )
+
+
+def within(objective: Objective, best: Scores) -> FloatArray:
+    """How far a design (N = 1) is within each limit, FIGURES: logarithms of costs, log odds of accuracy."""
+    found = np.zeros(FIGURES)
+    for name, allowed in objective.limits.items():
+        reached = best.at_risk[0, LIMITS.index(name)]
+        accuracy = name == "min_accuracy"
+        own = float(np.diff(log_odds(np.array([allowed, reached])))[0]) if accuracy else math.log(allowed / reached)
+        found[FIGURE_OF_LIMIT[LIMITS.index(name)]] = max(own, 0.0)
+    return found
+
+
+def _of_device(
+    code: GeneCode, device: Descriptor, mask: Mask, rng: np.random.Generator
+) -> Iterator[tuple[Asked, Objective, Scores]]:
+    """Requests to one device, what they want, and their answers (N = 1)."""
+    risk = USUAL_RISK if rng.random() < 0.5 else math.exp(rng.uniform(*np.log(RISKS)))
+    whole = suits(code.space, code.task)
+    adaptation = None if whole or rng.random() > MEASURED else measured(code, device, mask, rng)
+    problem = Problem(
+        device=device.profile,
+        task=code.task,
+        spaces=(code.space.name,),
+        constraints=Constraints(risk=risk),
+        adaptation=adaptation,
+    )
+    trials = Trials(
+        space=code.space, mask=mask, device=device, objective=Objective.of(problem, device), problem=problem
+    )
+    (ExactSearch() if whole else LibrarySearch()).propose(trials, 0)
+    reached = trials.score(mask.sample(PER_DEVICE, rng)).at_risk
+    wanted = [_drawn(problem, own, device, rng) for own in reached]
+    for objective in wanted[:POLISHED]:
+        trials.ask_for(objective)
+        polish(trials, rounds=1, count=1)
+    seen = observe(code.space, code.task, device, problem.energy_model, adaptation)
+    for objective in wanted:
+        best = objective.best(trials.scores)
+        if objective.feasible(best):
+            yield Asked.seen(code, mask, seen, ask_of(objective, risk, seen)), objective, best
+
+
+def _drawn(problem: Problem, at_risk: FloatArray, device: Descriptor, rng: np.random.Generator) -> Objective:
+    """A request that a design which reaches `at_risk` (LIMITS) keeps."""
+    preferences, risk = draw_preferences(rng), problem.constraints.risk
+    limits = Constraints.model_validate(draw_limits(at_risk, rng) | {"risk": risk})
+    return Objective.of(replace(problem, preferences=preferences, constraints=limits), device)
+
+
+def measured(code: GeneCode, device: Descriptor, mask: Mask, rng: np.random.Generator) -> Adaptation:
+    """What a few measurements would say of a device that deviates from what is predicted of it; invented."""
+    count = int(rng.integers(*MEASUREMENTS, endpoint=True))
+    designs = code.space.rows(code.task, code.space.canonical(code.task, mask.sample(count, rng)))
+    told = predict(designs, device, code.task)
+    level, scatter = rng.normal(0.0, LEVEL, 2), rng.normal(0.0, SCATTER, (2, count))
+    latency_ms, energy_mj = (
+        one.median * np.exp(own + each)
+        for one, own, each in zip((told.latency_ms, told.energy_mj), level, scatter, strict=True)
+    )
+    if rng.random() < 0.5:
+        energy_mj = np.full(count, np.nan)
+    return adapt(device, Measurements(designs=designs, latency_ms=latency_ms, energy_mj=energy_mj))
