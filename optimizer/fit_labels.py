@@ -38,8 +38,8 @@ from predictors.predict import predict
 
 PER_DEVICE = 24
 """Requests to each device."""
-POLISHED = 2
-"""Of those, requests whose best design is changed by exchanges."""
+POLISHED = 1
+"""Of those, requests whose best design is changed by exchanges, for all to choose from."""
 USUAL_RISK, RISKS = 0.1, (0.02, 0.3)
 """Half the devices are asked at the usual risk, the others at one drawn evenly in its logarithm."""
 MEASURED = 0.25
