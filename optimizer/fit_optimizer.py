@@ -66,7 +66,7 @@ class FitOptions:
 
     devices: int = 2000
     validation: int = 60
-    steps: int = 1500
+    steps: int = 3000
 
 
 def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: Path, seed: int = SEED) -> str:

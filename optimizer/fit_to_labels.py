@@ -51,7 +51,7 @@ def fit_to_labels(
     families = int(code.sizes[0])
     generator, places = Generator(code.width, families), Places(code)
     generator.centre.copy_(centre)
-    optim = torch.optim.Adam(generator.parameters(), RATE)
+    optim = torch.optim.Adam(generator.parameters(), RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optim, RATE, total_steps=steps, pct_start=0.05)
     mean = 0.0
     for step in range(steps):
@@ -60,7 +60,9 @@ def fit_to_labels(
         wanted = asked.allowed[:, :families].clone()
         alone = torch.from_numpy(rng.random(BATCH) < BY_FAMILY)
         wanted[alone] = nn.functional.one_hot(own.answers[alone, 0], families).float()
-        by_gene = places.by_gene(generator(asked.costs, asked.accuracy, asked.ask, asked.allowed, wanted))
+        with torch.autocast("cpu", torch.bfloat16):
+            scores = generator(asked.costs, asked.accuracy, asked.ask, asked.allowed, wanted)
+        by_gene = places.by_gene(scores.float())
         wrong = nn.functional.cross_entropy(by_gene.flatten(0, 1), own.answers.flatten(), reduction="none")
         loss = (wrong * own.active.flatten()).sum() / own.active.sum()
         optim.zero_grad()
