@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import say
-from benchmarks.requests import held_out_profiles, unseen_profiles
+from benchmarks.unseen_devices import held_out_profiles, unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.drawn_requests import draw_request
 from optimizer.genetic import GeneticSearch
+from optimizer.network_check import trials_of
 from optimizer.objective import Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
-from optimizer.repair import usable_spaces
 from optimizer.search import RandomSearch, climb
-from optimizer.trials import Trials, begun
-from predictors.descriptor import describe
+from optimizer.trials import Trials
 
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("resnet", ("cifar10", "cifar100", "mnist", "imagenet", "digits")),
@@ -55,12 +54,6 @@ def measure_hybrid(requests: int, seed: int) -> dict[str, Any]:
     if apart:
         found["held_out"] = _summary(apart)
     return found | _summary(rows)
-
-
-def trials_of(problem: Problem) -> Trials:
-    """Of the first space that a request names; nothing tried yet."""
-    device = describe(problem.device)
-    return begun(problem, device, usable_spaces(problem.spaces, SPACES, problem.task, device))[0]
 
 
 def of_another(problem: Problem, name: str) -> Problem:

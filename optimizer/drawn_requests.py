@@ -16,7 +16,7 @@ from design.task import Task
 from optimizer.gene_code import gene_code
 from optimizer.objective import LIMITS, Objective
 from optimizer.problem import Problem
-from optimizer.repair import mask_of
+from optimizer.repair import NoUsableSpace, mask_of
 from optimizer.trials import Trials
 from predictors.descriptor import describe
 
@@ -24,19 +24,28 @@ CHANCES = (0.6, 0.4, 0.5, 0.3, 0.15, 0.1)
 """That a request sets each of LIMITS."""
 REACH = 0.4
 """Limits are looser than what is reached by the exponential of half a normal deviate of this width."""
+TRIES = 1_000
 ACCURACY_ALONE = 0.5
 """Chance that a request weighs accuracy alone."""
 
 
 def draw_request(space: Space, task: Task, profiles: Sequence[DeviceProfile], rng: np.random.Generator) -> Problem:
-    """One request on one of the devices that run the space, which at least one design is known to satisfy."""
+    """One request on one of the devices that run the space, whose limits a random design keeps.
+
+    Raises:
+        NoUsableSpace: None of TRIES devices drawn runs it.
+    """
     code = gene_code(space, task)  # type: ignore[arg-type]  # by identity
-    while True:
+    for _ in range(TRIES):
         profile = profiles[int(rng.integers(len(profiles)))]
         device = describe(profile)
         mask = mask_of(code.genes, device.supported_bits)
         if mask is not None:
             break
+    else:
+        raise NoUsableSpace(
+            f"one of the devices must run {space.name} for {task.name}", f"none of {TRIES} drawn from {len(profiles)}"
+        )
     problem = Problem(device=profile, task=task, spaces=(space.name,), preferences=draw_preferences(rng))
     trials = Trials(space=space, mask=mask, device=device, objective=Objective.of(problem, device), problem=problem)
     at_risk = trials.score(mask.sample(1, rng)).at_risk[0]

@@ -1,7 +1,7 @@
 """Reproduce the shipped networks of the amortised optimizer: python -m optimizer.fit_optimizer [--only SPACE].
 
 For every space and every signature of its genes among the built-in tasks: ask synthetic devices, take the best of what
-their predictors say of a pool of designs (`optimizer.fit_labels`), and fit a network to answer so. Needs no data but
+their predictors say of a pool of designs (`optimizer.labels`), and fit a network to answer so. Needs no data but
 the shipped predictors and libraries.
 """
 
@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from design.spaces.registry import SPACES
+from optimizer import fit_to_labels, generator, labels
 from optimizer.drawn_requests import draw_request
 from optimizer.fit_groups import contents, fit_groups, spread_out, tell
-from optimizer.fit_labels import Labels, labelled
 from optimizer.fit_pool import CHUNK, Chunk, random_genotypes
-from optimizer.fit_to_labels import fit_to_labels
+from optimizer.fit_to_labels import fitted
 from optimizer.gene_code import GeneCode, gene_code, signature
+from optimizer.labels import Labels, labelled
 from optimizer.network_check import Nearness, check_network
 from optimizer.neural import NeuralSearch
 from optimizer.neural_weights import KIND, VERSION, WEIGHTS, NeuralWeights, weights_file
@@ -32,14 +33,16 @@ from optimizer.surrogate import COSTS
 from optimizer.synthetic_profiles import HELD_OUT, synthetic_profiles
 
 SEED = 0
+_SOURCES = (labels.__file__, fit_to_labels.__file__, generator.__file__)
+"""Code that a fit which was cut off must have been begun with."""
 _CARD = """# Model card: amortised optimizer, space `{space}`, genes {signature}
 
 `{kind}`, form {version}: {size} bytes, 8-bit matrices. It proposes designs; the predictors judge them.
 
 Fitted by `bespoke fit optimizer` (seed {seed}; {options}) to {labels} answers for the tasks {tasks} on
 {devices} synthetic device profiles: the catalogue, jittered and thinned out, without the families of
-{held_out}. An answer is the best that the predictors of a device know of its library (all
-networks where they are few) and of exchanges from it.
+{held_out}. An answer is the best, of all or of one kind of network, that the predictors of a
+device know of its library (all networks where they are few), random designs and exchanges.
 
 On {requests} requests to {validation} synthetic profiles that it was not fitted to, beside what answers by default:
 
@@ -60,7 +63,7 @@ class FitOptions:
 
     Attributes:
         devices: Synthetic profiles, shared out among the tasks.
-        validation: Others, each asked once, to tell how near the network comes.
+        validation: Others, and as many requests to them, to tell how near the network comes.
         steps: Of the fit.
     """
 
@@ -77,13 +80,14 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
     rng = np.random.default_rng(seed)
     codes = [gene_code(space, task) for task in spread_out(tasks)]  # type: ignore[arg-type]  # by identity
     profiles = synthetic_profiles(options.devices, seed)
-    labels = Labels.joined([labelled(code, profiles[number :: len(codes)], rng) for number, code in enumerate(codes)])
-    say(f"{len(labels)} answers after {perf_counter() - started:.0f} s")
-    generator = fit_to_labels(codes[0], labels, centre_of(codes, rng), steps=options.steps, rng=rng, progress=say)
+    parts = [labelled(code, profiles[number :: len(codes)], rng) for number, code in enumerate(codes)]
+    answers = Labels.joined(parts)
+    say(f"{len(answers)} answers after {perf_counter() - started:.0f} s")
+    network = fitted(codes[0], answers, centre_of(codes, rng), steps=options.steps, rng=rng, progress=say)
     known = [code.task for code in codes]
     path = weights_file(space, known[0], out)
     facts = {"space": space_name, "tasks": ", ".join(tasks), "seed": str(seed), "options": repr(asdict(options))}
-    NeuralWeights(generator=generator).save(path, facts)
+    NeuralWeights(generator=network).save(path, facts)
     unseen = synthetic_profiles(options.validation, seed + 1)
     problems = [draw_request(space, known[at % len(known)], unseen, rng) for at in range(options.validation)]
     stored = NeuralWeights.load(path, codes[0].width, int(codes[0].sizes[0]))
@@ -96,7 +100,7 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
         size=path.stat().st_size,
         seed=seed,
         options=", ".join(f"{name} {value}" for name, value in asdict(options).items()),
-        labels=len(labels),
+        labels=len(answers),
         tasks=", ".join(task.name for task in known),
         devices=options.devices,
         held_out=", ".join(sorted(HELD_OUT)),
@@ -105,7 +109,9 @@ def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: P
         **{name: _told(getattr(check, name)) for name in ("first", "answers", "polished")},
     )
     path.with_suffix(".md").write_text(card, encoding="utf-8")
-    return f"{path.name}: {perf_counter() - started:.0f} s, {_told(check.answers)} with the best of its answers"
+    near = check.answers
+    lost = "" if near.points is None else f", {near.points:.2f} points behind the default"
+    return f"{path.name}: {perf_counter() - started:.0f} s, best answers keep every limit in {near.feasible:.0%}{lost}"
 
 
 def centre_of(codes: Sequence[GeneCode], rng: np.random.Generator) -> Tensor:
@@ -136,9 +142,10 @@ def fit_optimizer(
         options: How much is fitted.
     """
     chosen = options or FitOptions()
-    libraries = contents(sorted(WEIGHTS.glob("library-*.safetensors")))
+    rests_on = [*sorted(WEIGHTS.glob("library-*.safetensors")), *(Path(one) for one in _SOURCES)]
     fit = partial(_fit_group, chosen)
-    fit_groups(fit, f"{KIND} {VERSION} {SEED} {chosen} {libraries}", out, progress, only=only, processes=processes)
+    about = f"{KIND} {VERSION} {SEED} {chosen} {contents(rests_on)}"
+    fit_groups(fit, about, out, progress, only=only, processes=processes)
 
 
 def _fit_group(options: FitOptions, name: str, tasks: Sequence[str], out: Path) -> str:

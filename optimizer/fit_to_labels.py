@@ -14,21 +14,22 @@ import torch
 from torch import Tensor, nn
 
 from optimizer.ask import SIGNS
-from optimizer.fit_labels import Labels
 from optimizer.gene_code import GeneCode
 from optimizer.generator import Generator, Places
+from optimizer.labels import Labels
 from optimizer.neural import Asked
 
 RATE = 1e-3
 BATCH = 256
 BY_FAMILY = 0.5
-"""Share of the requests that name the family of their answer, as proposals do."""
+"""Share of the requests answered with the best of all that name its family; those answered with the best of another
+family always do. Proposals ask for every family by name, and for all."""
 TIGHTENED = 0.5
 """Share of the limits that are drawn anew."""
 _TOLD = 250
 
 
-def fit_to_labels(
+def fitted(
     code: GeneCode,
     labels: Labels,
     centre: Tensor,
@@ -58,7 +59,7 @@ def fit_to_labels(
         own = labels.take(torch.from_numpy(rng.integers(len(labels), size=BATCH)))
         asked = tightened(own, rng)
         wanted = asked.allowed[:, :families].clone()
-        alone = torch.from_numpy(rng.random(BATCH) < BY_FAMILY)
+        alone = own.by_family | torch.from_numpy(rng.random(BATCH) < BY_FAMILY)
         wanted[alone] = nn.functional.one_hot(own.answers[alone, 0], families).float()
         with torch.autocast("cpu", torch.bfloat16):
             scores = generator(asked.costs, asked.accuracy, asked.ask, asked.allowed, wanted)
@@ -79,6 +80,6 @@ def fit_to_labels(
 def tightened(labels: Labels, rng: np.random.Generator) -> Asked:
     """The requests of labels with some limits tighter, none tighter than the answer reaches."""
     share = rng.random(labels.slack.shape) * (rng.random(labels.slack.shape) < TIGHTENED)
-    step = labels.slack * torch.tensor(share, dtype=torch.float32) * SIGNS
+    step = labels.slack.clamp(min=0) * torch.tensor(share, dtype=torch.float32) * SIGNS
     ask = labels.asked.ask
     return replace(labels.asked, ask=replace(ask, limits=ask.limits - step * ask.present))

@@ -21,7 +21,7 @@ from design.task import Task
 from optimizer.answer import violations
 from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.fleet_member import FleetMember, by_itself, tightest_of
-from optimizer.library import library
+from optimizer.library import NoLibrary, library
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import Objective, Scores
 from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of, name_of, numbered
@@ -41,10 +41,6 @@ SHELF = Shelf(most=32)
 
 class UnlikeProblems(BespokeError):
     """Problems of one fleet that differ in more than devices and limits."""
-
-
-class NoLibrary(BespokeError):
-    """No library was made for the spaces and task asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,8 @@ class Generator(nn.Module):
             ],
             dim=1,
         )
-        hidden = self.first(seen)
+        with torch.autocast(seen.device.type, enabled=False):  # limits are read to the last digit
+            hidden = self.first(seen)
         for block in self.blocks:
             hidden = hidden + block(hidden)
         scores: Tensor = self.last(nn.functional.gelu(hidden))

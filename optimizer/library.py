@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from design.encoding import EncodedDesigns, IntArray
+from design.errors import BespokeError
 from design.precision import Bits
 from design.space import Space
 from design.task import Task
@@ -27,6 +28,10 @@ VERSION = "1"
 CACHED = 64
 """Libraries that stay expanded, each for a space, a task and a set of precisions; a few megabytes each."""
 SupportedBits = tuple[tuple[Bits, Bits], ...]
+
+
+class NoLibrary(BespokeError):
+    """No library was made for the spaces and task asked for."""
 
 
 def library_file(space: Space, task: Task, folder: Path = WEIGHTS) -> Path:

@@ -65,13 +65,13 @@ def check_network(search: NeuralSearch, problems: Sequence[Problem]) -> NetworkC
     """Ask a network and the default the same; each problem names one space."""
     first, answers, polished = [], [], []
     for problem in problems:
-        (default,) = _trials(problem)
+        default = trials_of(problem)
         proposed([default])
         best, objective = default.best(), default.objective
         if not objective.feasible(best):
             continue
         alone = problem.preferences.accuracy == 1.0
-        (own,) = _trials(problem)
+        own = trials_of(problem)
         first.append(_lost(objective, best, own.score(search.first(own)), alone=alone))
         own.score(search.answers(own))
         answers.append(_lost(objective, best, own.best(), alone=alone))
@@ -82,9 +82,10 @@ def check_network(search: NeuralSearch, problems: Sequence[Problem]) -> NetworkC
     )
 
 
-def _trials(problem: Problem) -> list[Trials]:
+def trials_of(problem: Problem) -> Trials:
+    """Of the first space that a request names; nothing tried yet."""
     device = describe(problem.device)
-    return begun(problem, device, usable_spaces(problem.spaces, SPACES, problem.task, device))
+    return begun(problem, device, usable_spaces(problem.spaces, SPACES, problem.task, device))[0]
 
 
 def _lost(objective: Objective, best: Scores, own: Scores, *, alone: bool) -> tuple[bool, float, float | None]:

@@ -28,8 +28,8 @@ from optimizer.trials import Trials
 from optimizer.uniform_search import uniform
 
 TIGHTER = (-0.25, 0.0, 0.1, 0.3)
-"""Shares by which limits are tightened, for what the surrogate gets wrong and for the spread of single designs: of some
-the predictors are surer than of the probes."""
+"""Shares by which limits are tightened: answers aim at the limits themselves, and of some designs the predictors are
+surer than of the probes."""
 FRONT = 16
 """Preferences that the front around a design is drawn from, each with the limits and without."""
 

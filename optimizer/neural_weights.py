@@ -16,9 +16,9 @@ from optimizer.generator import Generator
 from predictors.storage import InvalidWeights, Weights, load_weights, save_weights
 
 KIND = "amortised_optimizer"
-VERSION = "2"
+VERSION = "1"
 WEIGHTS = Path(__file__).parent / "weights"
-_SCALE, _MOST = ".scale", 127
+_OWN, _SCALE, _MOST = "generator.", ".scale", 127
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class NeuralWeights:
         tensors: dict[str, Tensor] = {}
         for key, value in self.generator.state_dict().items():
             if value.dim() == 2:
-                tensors[key], tensors[f"{key}{_SCALE}"] = narrowed(value)
+                tensors[_OWN + key], tensors[_OWN + key + _SCALE] = narrowed(value)
             else:
-                tensors[key] = value.float()
+                tensors[_OWN + key] = value.float()
         save_weights(Weights(kind=KIND, version=VERSION, tensors=tensors, facts=facts), path)
 
     @classmethod
@@ -54,9 +54,9 @@ class NeuralWeights:
         stored = load_weights(path, kind=KIND, version=VERSION)
         generator, found = Generator(width, families), stored.tensors
         own = {
-            key: value.float() * found.get(f"{key}{_SCALE}", torch.tensor(1.0))
+            key: value.float() * found.get(_OWN + key + _SCALE, torch.tensor(1.0))
             for key in generator.state_dict()
-            if (value := found.get(key)) is not None
+            if (value := found.get(_OWN + key)) is not None
         }
         try:
             generator.load_state_dict(own)

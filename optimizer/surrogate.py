@@ -3,8 +3,8 @@
     log latency(x, d) = log sum_k exp(phi_k(x) + w_k(d)),   likewise energy
 
 with amounts `phi` of a design and prices `w` of a device, both learned: the form of every additive cost model, and
-smooth. `d` is an Observation. Sizes and accuracy need no device. It only proposes: designs are always scored by the
-predictors themselves.
+smooth. `d` is an Observation. Sizes and accuracy need no device. It leads the fit without labels
+(`optimizer.fit_without_labels`) and no request: designs are always scored by the predictors themselves.
 """
 
 from __future__ import annotations

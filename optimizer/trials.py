@@ -1,4 +1,4 @@
-"""Trials: the designs of one space that one request has asked the predictors about."""
+"""Trials: the designs of one space that the predictors of a device were asked about, for one request or several."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from predictors.predict import Predictions, predict
 
 
 class Trials:
-    """Predicts designs of one space for one request and keeps the scores of all.
+    """Predicts designs of one space on one device and keeps the scores of all.
 
     Attributes:
-        objective: What the request wants; scores do not depend on it.
+        objective: What the present request wants; scores do not depend on it.
         mask: What the device can run; every genotype is mapped into it before it is predicted.
         risk: The chance of breaking a limit that the request accepts.
         adaptation: What measurements said of the device.

@@ -10,7 +10,6 @@ from functools import lru_cache
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
-from optimizer.hills import promises
 from optimizer.polish import polish
 from optimizer.starts import uniform_designs
 from optimizer.surroundings import score_surroundings
@@ -23,17 +22,11 @@ SIZES = (0.0, 0.25, 0.5, 0.75, 1.0)
 class UniformSearch:
     """Proposes uniform designs of one space."""
 
-    approach = "uniform designs"
-
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the designs scored, best first; the seed has no effect."""
         del seed
         trials.starts = trials.judge(uniform(trials.space, trials.task, trials.mask.choices))  # type: ignore[arg-type]  # by identity
         return trials.scores.genotypes[trials.objective.order(trials.scores)]
-
-    def promise(self, trials: Trials) -> float:
-        """What the most promising network of the space promises, in utility."""
-        return float(promises(trials.objective, trials.scores)[1].max())
 
     def improve(self, trials: Trials) -> None:
         """Mix precisions and filters: two rounds of exchanges, the first from several networks."""

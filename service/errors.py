@@ -25,7 +25,8 @@ from design.errors import (
     UnknownName,
 )
 from networks.tracing.errors import InvalidModel, UnsupportedModel
-from optimizer.fleet import NoLibrary, UnlikeProblems
+from optimizer.fleet import UnlikeProblems
+from optimizer.library import NoLibrary
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
 from service.datasets.pictures import InvalidDataset

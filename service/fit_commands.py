@@ -39,7 +39,7 @@ def optimizer(
     only: Annotated[str | None, typer.Option(help="One space alone.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Networks fitted at a time, one thread each.")] = 2,
 ) -> None:
-    """Reproduce the networks of the amortised optimizer, and their model cards; needs no tables."""
+    """Reproduce the networks of the amortised optimizer, and their model cards, from the shipped libraries."""
     if only is not None:
         find_space(only)
     fit_optimizer(out, _say, only=only, processes=processes)
@@ -51,7 +51,7 @@ def libraries(
     only: Annotated[str | None, typer.Option(help="One space alone.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Libraries made at a time, one thread each.")] = 2,
 ) -> None:
-    """Search proxy devices anew for the libraries of designs that answers come from; needs no tables."""
+    """Search proxy devices anew for the libraries that answers come from; the networks (`optimizer`) rest on them."""
     if only is not None:
         find_space(only)
     fit_libraries(out, _say, only=only, processes=processes)

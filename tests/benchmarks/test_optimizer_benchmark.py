@@ -8,7 +8,7 @@ import pytest
 from benchmarks.hypervolume import hypervolume
 from benchmarks.optimizer_fleet import measure_fleet
 from benchmarks.optimizer_hybrid import compare, first_as_good
-from benchmarks.requests import unseen_profiles
+from benchmarks.unseen_devices import unseen_profiles
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.drawn_requests import draw_request

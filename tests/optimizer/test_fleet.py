@@ -13,9 +13,10 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
-from optimizer.fleet import NoLibrary, UnlikeProblems, optimize_fleet
+from optimizer.fleet import UnlikeProblems, optimize_fleet
 from optimizer.fleet_groups import MOST_LOST
 from optimizer.fleet_member import FleetMember
+from optimizer.library import NoLibrary
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.offers import Shelf
 from optimizer.optimize import optimize

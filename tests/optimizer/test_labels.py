@@ -12,19 +12,25 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.ask import SIGNS
 from optimizer.drawn_requests import draw_request
-from optimizer.fit_labels import Labels, labelled, measured, within
+from optimizer.exact import ExactSearch, suits
 from optimizer.fit_optimizer import centre_of
-from optimizer.fit_to_labels import fit_to_labels, tightened
+from optimizer.fit_to_labels import fitted, tightened
 from optimizer.gene_code import GeneCode, gene_code
 from optimizer.generator import Places
+from optimizer.labels import Labels, answered, best_of_families, labelled, measured, within
+from optimizer.library import NoLibrary
+from optimizer.library_search import LibrarySearch
 from optimizer.network_check import Nearness, check_network
 from optimizer.neural import NeuralSearch
 from optimizer.neural_weights import neural_weights
 from optimizer.objective import LIMITS
+from optimizer.polish import polish
+from optimizer.problem import Problem
 from optimizer.proposals import proposed
-from optimizer.repair import mask_in
+from optimizer.repair import NoUsableSpace, mask_in
 from optimizer.surrogate import FIGURES, Figure
 from optimizer.synthetic_profiles import synthetic_profiles
+from optimizer.trials import Trials
 from predictors.descriptor import describe
 from predictors.predict import predict
 from tests.optimizer.asking import ask, trials_of
@@ -50,9 +56,11 @@ def test_labels_are_allowed_canonical_and_within_limits(known: tuple[GeneCode, L
     chosen = labels.asked.allowed[:, torch.from_numpy(code.offsets)[None] + labels.answers]
     assert len(labels) > 20
     assert (torch.diagonal(chosen).T[labels.active] == 1).all()
-    assert (labels.slack >= 0).all()
+    assert (labels.slack >= -1e-6).all()
     assert (labels.slack[labels.asked.ask.present == 0] == 0).all()
     assert (labels.slack > 0).any()
+    assert labels.by_family.any()
+    assert not labels.by_family.all()
 
 
 def test_slack_is_what_the_answer_leaves_of_its_limits() -> None:
@@ -65,6 +73,55 @@ def test_slack_is_what_the_answer_leaves_of_its_limits() -> None:
     assert found[Figure.LATENCY_MS] == pytest.approx(np.log(30.0 / reached["latency_ms"]))
     assert found[Figure.ACCURACY] == pytest.approx(np.log(odds))
     assert np.count_nonzero(found) == 2
+
+
+def test_answers_come_near_to_what_is_proposed_for_each_request(known: tuple[GeneCode, Labels]) -> None:
+    """The pool of a device is a fast way to what a request of its own, with a polish, finds."""
+    code, _ = known
+    lost = []
+    device = describe(synthetic_profiles(3, 7)[0])
+    mask = mask_in(code.space, CIFAR, tuple(device.supported_bits))  # type: ignore[arg-type]  # by identity
+    assert mask is not None
+    for own in list(answered(code, device, mask, np.random.default_rng(2)))[:16]:
+        if own.by_family:
+            continue
+        problem = Problem(device=device.profile, task=CIFAR, spaces=(code.space.name,))
+        trials = Trials(space=code.space, mask=mask, device=device, objective=own.objective, problem=problem)
+        (ExactSearch() if suits(code.space, CIFAR) else LibrarySearch()).propose(trials, 0)
+        polish(trials, rounds=1, count=1)
+        lost.append(float(own.objective.utility(trials.best())[0] - own.objective.utility(own.best)[0]))
+    assert len(lost) >= 4
+    assert np.mean(lost) < 0.02
+
+
+def test_the_best_of_a_family_is_the_best_among_its_own() -> None:
+    trials = trials_of(ask("jetson-nano", "vgg", latency_ms=30.0))
+    proposed([trials])
+    scores, objective = trials.scores, trials.objective
+    for seed in range(4):
+        best, other = best_of_families(objective, scores, np.random.default_rng(seed))
+        assert objective.rank(best) == objective.rank(trials.best())
+        own = scores.take(np.flatnonzero(scores.genotypes[:, 0] == other.genotypes[0, 0]))
+        assert other.genotypes[0, 0] != best.genotypes[0, 0]
+        assert objective.rank(objective.best(own)) == objective.rank(other)
+
+
+def test_trials_judge_the_best_anew_when_asked_for_something_else() -> None:
+    trials = trials_of(ask("jetson-nano", "vgg", latency_ms=30.0))
+    proposed([trials])
+    before = trials.best()
+    trials.ask_for(trials.objective.only("model_kb"))
+    after = trials.best()
+    assert after.model_bytes[0] == trials.scores.model_bytes.min() < before.model_bytes[0]
+
+
+def test_spaces_without_a_library_or_a_device_that_runs_them_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(NoUsableSpace, match="must run vgg"):
+        labelled(code_of("vgg"), [], rng)
+    monkeypatch.setattr("optimizer.labels.has_library", lambda space, task: False)
+    with pytest.raises(NoLibrary, match="fit libraries"):
+        labelled(code_of("vgg"), synthetic_profiles(1, 7), rng)
 
 
 def test_limits_are_tightened_no_further_than_the_answer_reaches(known: tuple[GeneCode, Labels]) -> None:
@@ -92,11 +149,12 @@ def test_measurements_that_are_invented_move_the_predictions() -> None:
     assert (told.latency_ms.spread < plain.latency_ms.spread).all()
 
 
-def test_a_network_learns_answers_by_heart_and_is_judged_by_them(known: tuple[GeneCode, Labels]) -> None:
+def test_a_network_learns_answers_by_heart(known: tuple[GeneCode, Labels]) -> None:
     code, labels = known
     rng = np.random.default_rng(1)
-    own = replace(labels, slack=torch.zeros(len(labels), FIGURES)).take(torch.arange(6))
-    generator = fit_to_labels(code, own, centre_of([code], rng), steps=150, rng=rng, progress=lambda text: None)
+    whole = torch.nonzero(~labels.by_family).ravel()[:6]
+    own = replace(labels, slack=torch.zeros(len(labels), FIGURES)).take(whole)
+    generator = fitted(code, own, centre_of([code], rng), steps=150, rng=rng, progress=lambda text: None)
     asked = own.asked
     families = asked.allowed[:, : int(code.sizes[0])]
     scores = generator(asked.costs, asked.accuracy, asked.ask, asked.allowed, families)
@@ -119,6 +177,7 @@ def test_shipped_networks_come_near_to_what_answers_by_default() -> None:
     weights = neural_weights(code.space, CIFAR)  # type: ignore[arg-type]  # by identity
     assert weights is not None
     found = check_network(NeuralSearch(weights), problems)
+    assert found.requests >= 6
     assert found.answers.feasible >= 0.9
-    assert found.polished.feasible >= found.answers.feasible
-    assert (found.polished.points or 0.0) < 0.5
+    assert found.polished.points is not None
+    assert found.polished.points < 1.0
