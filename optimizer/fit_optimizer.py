@@ -1,4 +1,4 @@
-"""Reproduce the shipped networks of the amortised optimizer: python -m optimizer.fit_optimizer [--only SPACE].
+"""Fit the networks of the amortised optimizer: python -m optimizer.fit_optimizer [--only SPACE].
 
 For every space and every signature of its genes among the built-in tasks: ask synthetic devices, take the best of what
 their predictors say of a pool of designs (`optimizer.labels`), and fit a network to answer so. Needs no data but

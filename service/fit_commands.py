@@ -39,7 +39,7 @@ def optimizer(
     only: Annotated[str | None, typer.Option(help="One space alone.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Networks fitted at a time, one thread each.")] = 2,
 ) -> None:
-    """Reproduce the networks of the amortised optimizer, and their model cards, from the shipped libraries."""
+    """Fit the networks of the amortised optimizer to answers of the shipped libraries, and write their model cards."""
     if only is not None:
         find_space(only)
     fit_optimizer(out, _say, only=only, processes=processes)
