@@ -19,7 +19,7 @@ WHY: dict[str, str] = {
 VERSIONS: dict[str, str] = {
     ExactSearch.approach: "enumeration-1",
     LibrarySearch.approach: "library-3",
-    NeuralSearch.approach: "network-2",
+    NeuralSearch.approach: "network-3",
 }
 """Of what answers without a search."""
 SEARCH_VERSION = "search-2"
