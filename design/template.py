@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from design.layer import Layer
+
+REMEMBERED = 512
+"""Templates of each slot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +35,12 @@ class TemplateSlot:
 
     Attributes:
         genes: Indices of the ARCHITECTURE genes that the layers depend on.
-        build: Their values (in that order) -> the template.
+        build: Their values (in that order) -> the template, made once for those asked about lately.
     """
 
     name: str
     genes: tuple[int, ...]
     build: Callable[[tuple[int, ...]], Template]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "build", lru_cache(maxsize=REMEMBERED)(self.build))

@@ -1,4 +1,4 @@
-"""The main path: a device, a task and limits in; the best design, what it will cost and the front around it out.
+"""The main path: a device, a task and limits in; the best design and what it will cost out.
 
 Read from top to bottom: describe the device, judge the libraries of the spaces that fit and polish what is best in
 them, and search each space beside them where a limit is broken or searching was asked for. Say how the best of all
@@ -42,7 +42,7 @@ def optimize(problem: Problem) -> Answer:
     networks = problem.method == "network"
     searches, rivals = begun(problem, device, usable), list[Trials]()
     asked = problem.method != "search"
-    kept = asked and proposed(searches, with_front=problem.method != "both", networks=networks)
+    kept = asked and proposed(searches, networks=networks)
     searched = problem.method == "both" or not kept
     if searched:
         proposals, searches = searches, begun(problem, device, usable)
@@ -71,7 +71,7 @@ def optimize(problem: Problem) -> Answer:
         ),
         feasible=objective.feasible(best),
         violations=violations(objective, best, tightest),
-        front=front_points(searches, winner, best),
+        front=front_points(searches, winner, best) if searched else None,
         approach=winner.approach,
         optimizer_version=VERSIONS[winner.approach] if proposal else SEARCH_VERSION,
         evaluations=sum(trials.evaluations for trials in searches),

@@ -80,7 +80,8 @@ class Answer(BaseModel):
     Attributes:
         feasible: Every limit is kept at the requested risk.
         violations: Empty if feasible.
-        front: Accuracy / latency / energy front around the design, by rising latency.
+        front: Accuracy / latency / energy front around the design, by rising latency, where designs were searched; None
+            where they were proposed: `optimizer.front` draws it when somebody wants to see it.
         approach: How it was found, e.g. `exact enumeration` or `NSGA-II`.
         evaluations: Designs that the predictors were asked about.
     """
@@ -91,7 +92,7 @@ class Answer(BaseModel):
     prediction: Prediction
     feasible: bool
     violations: tuple[Violation, ...] = ()
-    front: tuple[FrontPoint, ...] = ()
+    front: tuple[FrontPoint, ...] | None = None
     approach: str
     optimizer_version: str
     evaluations: int

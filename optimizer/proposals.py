@@ -43,7 +43,7 @@ class Proposes(Protocol):
         ...
 
 
-def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = True, networks: bool = False) -> bool:
+def proposed(searches: list[Trials], *, exact: bool = True, networks: bool = False) -> bool:
     """Let proposers suggest designs of every space and improve what looks best; whether the best keeps every limit.
 
     A space small enough to be priced whole has no need of a library, and one with a library none of a network. Without
@@ -51,7 +51,6 @@ def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = 
 
     Args:
         searches: One for each space; designs that are scored stay in them.
-        with_front: Also score designs around the best one, if it keeps every limit.
         exact: Price spaces small enough whole.
         networks: Leave libraries out.
     """
@@ -66,10 +65,19 @@ def proposed(searches: list[Trials], *, with_front: bool = False, exact: bool = 
     for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
         proposers[searches.index(trials)].improve(trials)
     winner = best_first(searches)[0]
-    kept = winner.objective.feasible(winner.best())
-    if kept and with_front:
-        proposers[searches.index(winner)].around(winner)
-    return kept
+    return winner.objective.feasible(winner.best())
+
+
+def look_around(trials: Trials, *, networks: bool = False) -> None:
+    """Score designs around what is best in a space, so that a front can show what it trades.
+
+    Args:
+        trials: Of the space; designs that are scored stay in them.
+        networks: As in `proposed`.
+    """
+    own = _proposer(trials.space, trials.task, exact=True, networks=networks)
+    if own is not None:
+        own.around(trials)
 
 
 def _proposer(space: Space, task: Task, *, exact: bool, networks: bool) -> Proposes | None:

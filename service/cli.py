@@ -18,6 +18,7 @@ from design.devices.catalogue import catalogue
 from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import TASKS, find_task
+from optimizer.front import with_front
 from optimizer.optimize import optimize
 from optimizer.problem import DEFAULT_ENERGY_MODEL, Problem
 from predictors.descriptor import describe
@@ -129,7 +130,7 @@ def design(
     answer = optimize(problem)
     took = f"{time.perf_counter() - start:.2f} s"
     if as_json:
-        show_json(answer.model_dump(mode="json"))
+        show_json(with_front(problem, answer).model_dump(mode="json"))
     else:
         show(answer_view(answer, problem.device.name, task, limits, took))
     if not answer.feasible:

@@ -122,7 +122,8 @@ class DesignRow(Base):
     """A stored design with everything it came from.
 
     `device` is a snapshot: a device deleted later takes nothing away; `measurements` says how many measurements of it
-    the predictions rest on, and the digest of their content. Figures beside the prediction are its medians.
+    the predictions rest on, and the digest of their content. Figures beside the prediction are its medians. `front` is
+    empty until somebody asks for it (a front has one member at least).
     """
 
     __tablename__ = "designs"

@@ -15,6 +15,7 @@ from optimizer.approaches import why
 from optimizer.problem import FrontPoint
 from service.dashboard.charts import front_chart
 from service.dashboard.glance import Range, Strip, interval_range, strip
+from service.designs.fronts import StoredFront
 from service.models import DesignRow
 from service.units import count, kilobytes, millijoules, milliseconds, percent, shape, span
 from service.verdicts import Verdict, verdicts
@@ -97,13 +98,14 @@ class DesignPage:
     request: str
     api_href: str
     front_href: str
+    front_changed: bool
 
 
-def design_page(row: DesignRow) -> DesignPage:
-    """The page of one stored design."""
+def design_page(row: DesignRow, front: StoredFront | None) -> DesignPage:
+    """The page of one stored design, without a front where it cannot be drawn now."""
     prediction = Prediction.model_validate(row.prediction)
     constraints = Constraints.model_validate(row.limits)
-    front = [FrontPoint.model_validate(member) for member in row.front]
+    points = front.points if front else ()
     return DesignPage(
         id=row.id,
         name=row.name,
@@ -115,14 +117,15 @@ def design_page(row: DesignRow) -> DesignPage:
         keys=key_figures(prediction, constraints),
         strip=strip(prediction.layers),
         layers=layer_lines(prediction),
-        front=tuple(_front_line(member) for member in sorted(front, key=lambda member: member.latency_ms)),
-        chart=front_chart(front, constraints).model_dump(mode="json"),
+        front=tuple(_front_line(member) for member in sorted(points, key=lambda member: member.latency_ms)),
+        chart=front_chart(points, constraints).model_dump(mode="json"),
         assumed=assumed_lines(prediction.assumed),
         basis=BASES[prediction.accuracy_basis],
         origin=_origin(row, prediction),
         request=json.dumps(_request(row), indent=2, ensure_ascii=False),
         api_href=f"/v1/designs/{row.id}",
         front_href=f"/v1/designs/{row.id}/front",
+        front_changed=front is not None and not front.as_designed,
     )
 
 

@@ -105,7 +105,10 @@ def get_design(context: ContextDep, design_id: str) -> DesignDocument:
 
 @router.get("/{design_id}/front", name="front", summary="The front around a design", responses=responses(404))
 def get_front(context: ContextDep, design_id: str) -> FrontDocument:
-    """Accuracy, latency and energy of the designs that none found is better than in all three."""
+    """Accuracy, latency and energy of the designs that none found is better than in all three.
+
+    Drawn when first asked for, in some tens of milliseconds, and stored.
+    """
     return operations.find_front(context, design_id)
 
 

@@ -13,6 +13,7 @@ from optimizer.problem import Answer, Problem
 from predictors.energy import find_energy_model
 from service.context import Context
 from service.designs import repository
+from service.designs.fronts import front_of
 from service.designs.infeasible import infeasible
 from service.designs.repository import Asked
 from service.designs.schemas import (
@@ -72,11 +73,19 @@ def find_front(context: Context, design_id: str) -> FrontDocument:
 
     Raises:
         Refusal: There is none of that id.
+        Busy: It has to be drawn, and too many optimizations are waiting.
     """
     with context.database.reading() as session:
         row = _row(repository.find(session, design_id), design_id)
-    return FrontDocument.model_validate(
-        {"design_id": row.id, "task": row.task, "device_name": row.device_name, "points": row.front}
+    found = front_of(context, row)
+    return FrontDocument(
+        design_id=row.id,
+        task=row.task,
+        device_name=row.device_name,
+        points=tuple(found.points),
+        predictors=dict(found.predictors),
+        measurements=found.measurements,
+        as_designed=found.as_designed,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
-from optimizer.problem import Answer, Problem
+from optimizer.problem import Answer, FrontPoint, Problem
 from service.designs.schemas import DesignFilter, DesignSort, Versions
 from service.devices.schemas import RestsOn
 from service.ids import new_id
@@ -63,11 +64,22 @@ def add(session: Session, asked: Asked, answer: Answer, versions: Versions) -> D
         versions=versions.model_dump(mode="json"),
         design=design.model_dump(mode="json"),
         prediction=prediction.model_dump(mode="json"),
-        front=[point.model_dump(mode="json") for point in answer.front],
+        front=_dumped(answer.front or ()),
     )
     session.add(row)
     session.flush()
     return row
+
+
+def keep_front(session: Session, design_id: str, points: Sequence[FrontPoint]) -> None:
+    """Store the front of a design that has none yet."""
+    row = session.get(DesignRow, design_id, with_for_update=True)
+    if row is not None and not row.front:
+        row.front = _dumped(points)
+
+
+def _dumped(points: Sequence[FrontPoint]) -> list[dict[str, Any]]:
+    return [point.model_dump(mode="json") for point in points]
 
 
 def find(session: Session, design_id: str) -> DesignRow | None:

@@ -126,6 +126,12 @@ class FrontDocument(BaseModel):
     task: str
     device_name: str
     points: tuple[FrontPoint, ...]
+    predictors: dict[str, str] = Field(description="source of each figure -> version")
+    measurements: RestsOn | None = Field(description="of the device, that the figures rest on; null without any")
+    as_designed: bool = Field(
+        description="the figures come from what those of the design came from; false: predictors or measurements have "
+        "changed since, and the design's own figures differ from those of its point here"
+    )
 
 
 class DesignSort(StrEnum):

@@ -16,7 +16,6 @@ from design.constraints import LimitName, Preferences
 from design.devices.catalogue import find_device
 from design.errors import TaskTooSmall
 from design.prediction import Prediction
-from design.spaces.registry import SPACES
 from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import TOLERANCE, Objective
@@ -78,28 +77,6 @@ def test_a_feasible_answer_keeps_every_limit(device: str, space: str, limits: di
     assert answer.design.genotype.space == space
     supported = set(describe(problem.device).supported_bits)
     assert {(own.weight_bits, own.activation_bits) for own in answer.design.policy.layers.values()} <= supported
-
-
-def test_all_spaces_compete_and_the_front_shows_the_trade() -> None:
-    answer = optimize(ask("raspberry-pi-4", latency_ms=20))
-    assert answer.feasible
-    assert {point.genotype.space for point in answer.front} <= set(SPACES)
-    assert 10 <= len(answer.front) <= 60
-    latencies = [point.latency_ms for point in answer.front]
-    assert latencies == sorted(latencies)
-    (chosen,) = (point for point in answer.front if point.chosen)
-    assert chosen.feasible
-    assert chosen.genotype == answer.design.genotype
-    assert chosen.name == answer.design.architecture.name
-    assert chosen.latency_ms == pytest.approx(answer.prediction.latency_ms.value)
-    assert chosen.accuracy == pytest.approx(answer.prediction.known_accuracy.value)
-    assert chosen.peak_memory_bytes == answer.prediction.peak_memory_bytes
-    others = [point for point in answer.front if not point.chosen]
-    for one in others:
-        assert not any(
-            other.accuracy > one.accuracy and other.latency_ms <= one.latency_ms and other.energy_mj <= one.energy_mj
-            for other in others
-        )
 
 
 def test_looser_limits_are_never_worse() -> None:

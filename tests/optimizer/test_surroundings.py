@@ -15,7 +15,7 @@ from design.encoding import FloatArray
 from optimizer.answer import front_costs
 from optimizer.exchange import Changes
 from optimizer.pareto import nondominated
-from optimizer.proposals import proposed
+from optimizer.proposals import look_around, proposed
 from optimizer.surroundings import ACCURACY_SHARES, TRIED, score_surroundings
 from tests.optimizer.asking import ask, trials_of
 
@@ -48,20 +48,11 @@ def test_the_front_grows_by_a_fixed_budget(space: str, limits: dict[str, Any], g
     assert np.array_equal(trials.allowed(trials.scores.genotypes[known:]), trials.scores.genotypes[known:])
 
 
-def test_asked_for_a_front_proposals_score_it_where_the_limits_are_kept() -> None:
-    found = []
-    for latency_ms in (20.0, 1e-6):
-        plain, with_front = (trials_of(ask("raspberry-pi-4", "vgg", latency_ms=latency_ms)) for _ in range(2))
-        assert proposed([plain]) == proposed([with_front], with_front=True)
-        found.append(with_front.evaluations - plain.evaluations)
-    assert found[0] > 100
-    assert found[1] == 0, "a search follows, with a front of its own"
-
-
 def test_cells_of_one_precision_have_been_scored_already() -> None:
     profile = DeviceProfile.model_validate(find_device("raspberry-pi-4").model_dump() | {"supported_bits": [[8, 8]]})
     problem = ask("raspberry-pi-4", "nasbench201", latency_ms=20)
-    plain, with_front = (trials_of(replace(problem, device=profile)) for _ in range(2))
-    proposed([plain])
-    proposed([with_front], with_front=True)
-    assert with_front.evaluations == plain.evaluations
+    trials = trials_of(replace(problem, device=profile))
+    proposed([trials])
+    before = trials.evaluations
+    look_around(trials)
+    assert trials.evaluations == before

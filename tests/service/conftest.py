@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from design.constraints import Constraints
 from design.devices.catalogue import find_device
 from design.task import find_task
+from optimizer.front import with_front
 from optimizer.optimize import optimize
 from optimizer.problem import Answer, Problem
 from service.app import create_app
@@ -132,14 +133,14 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def known_answer() -> Answer:
-    """A real answer to a small problem."""
+    """A real answer to a small problem, with its front."""
     problem = Problem(
         device=find_device("raspberry-pi-4"),
         task=find_task("cifar10"),
         constraints=Constraints(model_kb=400),
         spaces=("resnet",),
     )
-    return optimize(problem)
+    return with_front(problem, optimize(problem))
 
 
 @pytest.fixture(scope="session")
