@@ -61,7 +61,8 @@ class Fleet:
 def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     """Designs for devices that share a task, spaces, risk and energy model; limits and preferences may differ.
 
-    A few milliseconds a device that the libraries' first designs serve; 15 to 40 ms for others, see `by_itself`.
+    A few milliseconds a device that the libraries' first designs serve, or come nowhere near to serving; 15 to 40 ms
+    for others, see `by_itself`.
 
     Raises:
         UnlikeProblems: They share less than that, or there are none or too many.
@@ -158,7 +159,7 @@ def _judge(
     part = int(np.searchsorted(begun, best, side="right")) - 1
     basis = accuracy_predictor().basis(design, problem.task)
     found = scores.take(np.array([best]))
-    tightest = tightest_of(objective, [found]) if violation[best] else {}
+    tightest = tightest_of(objective, [scores]) if violation[best] else {}
     member = FleetMember(
         space=space,
         genotype=genotype,

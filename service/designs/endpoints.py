@@ -59,10 +59,10 @@ def create_batch(
     """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
 
     Nothing is stored. Each design keeps every limit and is the best of the libraries by the device's own predictors;
-    where all of those break one, what a single request proposes without a search (more of the libraries, polished). If
-    that breaks a limit too, the device has a problem of type `infeasible-constraints` with the nearest design, each
-    limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that and may still find one.
-    A thousand devices that nothing serves take up to a minute. A shared design keeps every limit of its devices and
+    where all of those break one, but none is twice what is allowed, more of the libraries is polished for the device
+    alone. If that breaks a limit too, the device has a problem of type `infeasible-constraints` with the nearest
+    design, each limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that and may
+    still find one. A shared design keeps every limit of its devices and
     costs none more than two points of accuracy.
     """
     return batch.create(context, once, request)

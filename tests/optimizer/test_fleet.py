@@ -13,9 +13,10 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.task import find_task
 from optimizer import fleet as fleet_module
+from optimizer import fleet_member
 from optimizer.fleet import UnlikeProblems, optimize_fleet
 from optimizer.fleet_groups import MOST_LOST
-from optimizer.fleet_member import FleetMember
+from optimizer.fleet_member import HOPELESS, FleetMember
 from optimizer.library import NoLibrary
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.offers import Shelf
@@ -23,6 +24,7 @@ from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
 from optimizer.synthetic_profiles import synthetic_profiles
+from optimizer.trials import Trials
 from predictors.adapt import adapt
 from predictors.descriptor import describe
 from predictors.measurement import Measurements
@@ -105,6 +107,32 @@ def test_no_device_goes_without_that_a_single_request_serves_without_a_search() 
         assert member.alone
         again = own_scores(problems[at], member, member.genotype)
         assert Objective.of(problems[at], describe(problems[at].device)).feasible(again)
+
+
+def test_far_from_all_limits_nothing_more_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = ask("raspberry-pi-4", "resnet", min_accuracy=0.99, latency_ms=1e-9)
+    (nothing,) = optimize_fleet([problem]).members
+    assert isinstance(nothing, FleetMember)
+    tightest = {one.limit: one.tightest for one in nothing.violations}
+    looked: list[float] = []
+
+    def counted(searches: list[Trials], *, exact: bool) -> bool:
+        looked.append(searches[0].objective.limits["latency_ms"])
+        return proposed(searches, exact=exact)
+
+    monkeypatch.setattr(fleet_member, "proposed", counted)
+    near = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 1.3))
+    far = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 3))
+    for own in (near, far):
+        (member,) = optimize_fleet([own]).members
+        assert isinstance(member, FleetMember)
+        assert not member.feasible
+        violation = Objective.of(own, describe(own.device)).violation(member.scores)[0]
+        assert (looked == []) == (violation > HOPELESS)
+        for one in member.violations:
+            better = one.tightest >= one.reached if one.limit == "min_accuracy" else one.tightest <= one.reached
+            assert better, "the tightest of all that were judged"
+        looked.clear()
 
 
 def test_the_nearest_design_comes_with_what_it_breaks() -> None:
