@@ -18,6 +18,19 @@ from networks.quantizers.uniform import UniformWeights
 DEFAULT = QuantizerOptions()
 
 
+_HOOKS = (
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_is_full_backward_hook",
+)
+"""Of a module in torch: what is called when it runs, which a layer that takes its place goes on calling."""
+
+
 def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerOptions = DEFAULT) -> None:
     """Quantize a module in place. Doing it twice is doing it once: what has been learned stays.
 
@@ -26,7 +39,7 @@ def quantize_(module: nn.Module, policy: PrecisionPolicy, *, options: QuantizerO
     is; latent weights are the same parameters as before, so an optimizer that holds them goes on. Whether a layer
     reads negative values is seen in its first batch; binary activations have a learned shift, which starts at the
     mean where there are none. A layer that stands in several places is replaced in all of them, whichever of its names
-    the policy has.
+    the policy has. Hooks on layers stay.
 
     Args:
         module: Changed.
@@ -126,4 +139,6 @@ def _like(layer: nn.Conv2d | nn.Linear) -> QuantizedConv2d | QuantizedLinear:
         new = QuantizedLinear(layer.in_features, layer.out_features, bias=bias, device="meta")
     new.weight = layer.weight
     new.bias = layer.bias
+    for hooks in _HOOKS:
+        setattr(new, hooks, getattr(layer, hooks))  # the same dictionaries: what removes a hook still does
     return new.train(layer.training)

@@ -16,7 +16,7 @@ from design.device import DeviceProfile
 from design.devices.catalogue import find_device
 from design.errors import BespokeError
 from design.task import Task, find_task
-from design.zoo import find_network
+from design.zoo import NETWORKS, find_network
 from networks.tracing.onnx_model import trace_onnx
 
 MAX_BYTES = 16_000_000
@@ -98,9 +98,15 @@ def load_design(address: str, task: Task) -> Design:
         UnknownName: No such network.
         InvalidDocument: The file does not hold a design.
     """
-    if not is_file_name(address):
-        return find_network(address).design(task)
     path = Path(address)
+    if not is_file_name(address):
+        if address not in NETWORKS and path.exists():
+            raise InvalidDocument(
+                "a design must be in a file ending in .json or .toml, a model in one ending in .onnx",
+                f"the {'folder' if path.is_dir() else 'file'} {address!r}",
+                "Name such a file, or one of the known networks.",
+            )
+        return find_network(address).design(task)
     content = read_document(path)
     return _parse(Design, content.get("design", content), path)
 

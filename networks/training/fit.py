@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable
@@ -15,8 +14,9 @@ from networks.quantize import clip_latent_
 from networks.training.averaging import WeightAverage
 from networks.training.batches import Batches
 from networks.training.checkpoint import Checkpoint, State, load_checkpoint
+from networks.training.checks import check_fits, device_of
 from networks.training.data import TrainingData
-from networks.training.errors import InvalidData, InvalidOptions, TrainingDiverged, TrainingStopped
+from networks.training.errors import InvalidOptions, TrainingDiverged, TrainingStopped
 from networks.training.evaluation import Evaluation, evaluate
 from networks.training.half_precision import bf16_is_native
 from networks.training.identity import identity
@@ -65,7 +65,7 @@ def fit(
         The curves and which epoch was best.
 
     Raises:
-        InvalidData: The network does not take such pictures or has other classes.
+        InvalidData: The network does not take such pictures, has other classes, or nothing to train.
         InvalidOptions: Distillation without a teacher.
         CheckpointMismatch: The checkpoint belongs to another run.
         TrainingDiverged: The loss is no longer a number.
@@ -73,7 +73,7 @@ def fit(
     """
     if options.distillation and teacher is None:
         raise InvalidOptions("distillation must have a teacher", "none", "Give one, or set distillation=0.")
-    device = next(module.parameters()).device
+    device = device_of(module)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(options.seed)
@@ -114,7 +114,7 @@ class _Run:
         self.validation = Batches(
             data.validation, batch_size=EVALUATION_BATCH, normalisation=data.normalisation, device=device
         )
-        _check_fits(module, data, self.validation)
+        check_fits(module, data, self.validation)
         self.optim: optim.Optimizer = make_optim(module, options)
         self.average = WeightAverage(module, options.average_decay) if options.average_decay is not None else None
         self.identity = identity(module, data, options, teacher)
@@ -277,18 +277,3 @@ class _Run:
         self.module.eval()
         accuracy = self.epochs[number - 1].validation_accuracy
         return Fitted(epochs=self.epochs, best_epoch=number, validation_accuracy=accuracy, seconds=self._seconds)
-
-
-def _check_fits(module: nn.Module, data: TrainingData, batches: Batches) -> None:
-    """Show a copy of the network two pictures; the network itself starts its quantizers from the first batch."""
-    images, _ = next(batches.in_order())
-    shown = copy.deepcopy(module).eval()
-    try:
-        with torch.no_grad():
-            shape = tuple(shown(images[:2]).shape)
-    except RuntimeError as error:
-        raise InvalidData(f"the network must take pictures of {data.train.shape}", str(error)) from error
-    if shape[1:] != (len(data.train.classes),):
-        raise InvalidData(f"the network must have an output for each of {len(data.train.classes)} classes", f"{shape}")
-    if len(data.train) < 2:
-        raise InvalidData("there must be at least two training pictures", f"{len(data.train)}")

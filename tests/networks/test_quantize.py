@@ -269,3 +269,22 @@ def test_weights_that_are_computed_anew_each_time_are_refused(wrap: Callable[[nn
     with pytest.raises(InvalidPolicy, match="must have its weight as a parameter"):
         quantize_(module, _policy(**{"0": 2}))
     assert type(module[0]) is nn.Conv2d
+
+
+def test_hooks_on_layers_go_on_being_called_and_can_be_removed() -> None:
+    module, seen = _Own(), list[str]()
+    first = module.features[0]
+    assert isinstance(first, nn.Conv2d)
+    handles = [
+        first.register_forward_pre_hook(lambda layer, given: seen.append("before")),
+        first.register_forward_hook(lambda layer, given, found, **named: seen.append("after"), with_kwargs=False),
+        first.register_full_backward_hook(lambda layer, given, found: seen.append("back")),
+    ]
+    quantize_(module, PrecisionPolicy(layers={"features.0": precision(4)}))
+    assert isinstance(module.features[0], QuantizedConv2d)
+    module(torch.rand(2, 3, 8, 8).requires_grad_()).sum().backward()
+    assert seen == ["before", "after", "back"]
+    for handle in handles:
+        handle.remove()
+    module(torch.rand(2, 3, 8, 8).requires_grad_()).sum().backward()
+    assert seen == ["before", "after", "back"]

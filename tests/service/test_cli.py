@@ -139,6 +139,8 @@ def test_the_optimizer_itself_answers(typed: Type) -> None:
         (("design", "--device", "no-such-file.toml"), "no-such-file.toml must be a readable text file"),
         (("predict", "resnet-twenty", "--device", "raspberry-pi-4"), "'resnet-twenty'"),
         (("predict", "resnet20", "--device", "raspberry-pi-4", "--energy-model", "none"), "'none'"),
+        (("predict", ".", "--device", "raspberry-pi-4"), "but got the folder '.'"),
+        (("predict", __file__, "--device", "raspberry-pi-4"), "ending in .json or .toml"),
         (("devices", "abacus"), "'abacus'"),
         (("serve", "--host", "0.0.0.0"), "must bind to a loopback address"),
         (("design", "--seed", "x", "--device", "raspberry-pi-4"), "--seed"),

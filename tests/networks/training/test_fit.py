@@ -204,6 +204,27 @@ def test_clipping_bounds_a_step() -> None:
     assert math.sqrt(moved) == pytest.approx(1e-3, rel=0.01)
 
 
+class _Pair(nn.Module):
+    """Gives two tensors."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.inner(images), images
+
+
+def test_networks_that_cannot_be_trained() -> None:
+    four = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
+    with pytest.raises(InvalidData, match=r"one tensor of logits.* tuple"):
+        fit(_Pair(four), prepare(random_set()), SHORT)
+    with pytest.raises(InvalidData, match="parameters to train"):
+        fit(four.requires_grad_(False), prepare(random_set()), SHORT)
+    with pytest.raises(InvalidData, match="parameters to train"):
+        fit(nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(4)), prepare(random_set()), SHORT)
+
+
 def test_networks_that_do_not_fit_the_data() -> None:
     with pytest.raises(InvalidData, match="must take pictures"):
         fit(tiny_net(), prepare(random_set()), SHORT)
