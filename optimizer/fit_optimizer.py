@@ -69,7 +69,7 @@ class FitOptions:
 
     devices: int = 2000
     validation: int = 60
-    steps: int = 3000
+    steps: int = 8000
 
 
 def fit_group(space_name: str, tasks: Sequence[str], options: FitOptions, out: Path, seed: int = SEED) -> str:
