@@ -16,6 +16,8 @@ from design.task import find_task
 from optimizer.drawn_requests import draw_request
 from optimizer.genetic import GeneticSearch
 from optimizer.network_check import trials_of
+from optimizer.neural import NeuralSearch
+from optimizer.neural_weights import neural_weights
 from optimizer.objective import Scores
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
@@ -73,11 +75,17 @@ def compare(problem: Problem) -> Row:
     whole = process_time() - begun
     own = trials_of(problem)
     proposed([own])
+    at_once(trials_of(of_another(problem, "warm")))
+    once = trials_of(of_another(problem, "once"))
+    begun = process_time()
+    at_once(once)
+    once_seconds = process_time() - begun
     begun = process_time()
     search = trials_of(problem)
     GeneticSearch(POPULATION, GENERATIONS).propose(search, 0)
     searched = process_time() - begun
     reached = first_as_good(search, own.objective.rank(own.best()))
+    once_reached = first_as_good(search, once.objective.rank(once.best()))
     climb(search, search.best(), search.objective, LAST_STEPS)
     networks = trials_of(problem)
     proposed([networks], networks=True, exact=False)
@@ -101,7 +109,18 @@ def compare(problem: Problem) -> Row:
         "evaluations": own.evaluations,
         "speedup": searched * (1.0 if reached is None else reached) / seconds,
         "never_reached": reached is None,
+        "once_feasible": once.objective.feasible(once.best()),
+        "once_points": 100 * float(best.accuracy[0] - once.best().accuracy[0]),
+        "once_ms": 1e3 * once_seconds,
+        "once_speedup": searched * (1.0 if once_reached is None else once_reached) / once_seconds,
     }
+
+
+def at_once(trials: Trials) -> None:
+    """One pass of the amortised network, judged: neither library nor polish."""
+    weights = neural_weights(trials.space, trials.task)  # type: ignore[arg-type]  # by identity
+    assert weights is not None
+    trials.score(NeuralSearch(weights).answers(trials))
 
 
 def _utility(trials: Trials, scores: Scores) -> float:
@@ -135,6 +154,18 @@ def _summary(rows: Sequence[Row]) -> dict[str, Any]:
         "evaluations": _mean([row["evaluations"] for row in rows]),
         "speedup_at_equal_quality": float(np.median([row["speedup"] for row in kept])) if kept else None,
         "search_never_as_good": _mean([float(row["never_reached"]) for row in kept]),
+        "one_pass": _at_once(solvable),
+    }
+
+
+def _at_once(solvable: Sequence[Row]) -> dict[str, float | None]:
+    """The same keys of one pass of the network, of requests that can be kept."""
+    kept = [row for row in solvable if row["once_feasible"]]
+    return {
+        "feasible": len(kept) / max(len(solvable), 1),
+        "regret_points": _mean([max(row["once_points"], 0.0) for row in kept if row["alone"]]),
+        "ms_per_design": float(np.median([row["once_ms"] for row in solvable])) if solvable else None,
+        "speedup_at_equal_quality": float(np.median([row["once_speedup"] for row in kept])) if kept else None,
     }
 
 
@@ -143,4 +174,4 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _line(summary: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value:.3g}" for key, value in summary.items() if value is not None)
+    return ", ".join(f"{key} {value:.3g}" for key, value in summary.items() if isinstance(value, int | float))

@@ -27,7 +27,7 @@ from optimizer.neural import NeuralSearch
 from optimizer.neural_weights import NeuralWeights, neural_weights
 
 SUPERVISED, TASK = ("resnet",), "cifar10"
-"""Spaces whose shipped network is fitted to answers; the others would be compared with their like."""
+"""Spaces compared: one, as each fit without labels takes long."""
 TESTED, QUICK_TESTED = 200, 40
 QUICK = WithoutLabels(devices=300, chunks=10, surrogate_steps=(600, 400), generator_steps=(300, 600))
 SEED = 50

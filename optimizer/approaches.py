@@ -18,8 +18,8 @@ WHY: dict[str, str] = {
 
 VERSIONS: dict[str, str] = {
     ExactSearch.approach: "enumeration-1",
-    LibrarySearch.approach: "library-3",
-    NeuralSearch.approach: "network-3",
+    LibrarySearch.approach: "library-4",
+    NeuralSearch.approach: "network-4",
 }
 """Of what answers without a search."""
 SEARCH_VERSION = "search-2"

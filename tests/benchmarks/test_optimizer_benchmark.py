@@ -64,4 +64,4 @@ def test_a_fleet_serves_all_that_single_requests_serve(monkeypatch: pytest.Monke
     for own in (found, found["tight"]):
         assert own["served_of_those_single_requests_serve"] == 1
         assert 0 < own["served"] <= 1
-    assert found["tight"]["served_by_themselves"] == pytest.approx(2 / 18)
+    assert found["tight"]["served_by_themselves"] == pytest.approx(3 / 18)
