@@ -90,10 +90,11 @@ def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
     layer = named.get(name)
     if name and type(layer) in (nn.Conv2d, nn.Linear, QuantizedConv2d, QuantizedLinear):
         assert isinstance(layer, nn.Conv2d | nn.Linear)
-        if not isinstance(layer.weight, nn.Parameter):
+        computed = next((own for own in ("weight", "bias") if not _is_stored(layer, own)), None)
+        if computed is not None:
             raise InvalidPolicy(
-                "a layer to quantize must have its weight as a parameter",
-                f"{name!r}, whose weight is computed before each use",
+                f"a layer to quantize must have its {computed} as a parameter",
+                f"{name!r}, whose {computed} is computed before each use",
                 "Make it permanent first (torch.nn.utils.prune.remove, remove_spectral_norm, remove_weight_norm).",
             )
         return layer
@@ -102,6 +103,12 @@ def _quantizable(module: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
     raise InvalidPolicy(
         "a policy must name nn.Conv2d and nn.Linear layers within the module", f"{got} (there are {known[:10]})"
     )
+
+
+def _is_stored(layer: nn.Conv2d | nn.Linear, name: str) -> bool:
+    """Whether the weight or bias of a layer is a parameter, or not there."""
+    own = getattr(layer, name)
+    return own is None or isinstance(own, nn.Parameter)
 
 
 def _replace(module: nn.Module, new: Mapping[nn.Conv2d | nn.Linear, nn.Module]) -> None:

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from design.spaces.registry import SPACES
-from optimizer import fit_to_labels, generator, labels
 from optimizer.drawn_requests import draw_request
 from optimizer.fit_groups import contents, fit_groups, spread_out, tell
 from optimizer.fit_pool import CHUNK, Chunk, random_genotypes
@@ -33,8 +32,8 @@ from optimizer.surrogate import COSTS
 from optimizer.synthetic_profiles import HELD_OUT, synthetic_profiles
 
 SEED = 0
-_SOURCES = (labels.__file__, fit_to_labels.__file__, generator.__file__)
-"""Code that a fit which was cut off must have been begun with."""
+_SOURCES = tuple(sorted(Path(__file__).parent.glob("*.py")))
+"""Code that a fit which was cut off must have been begun with: all of it may decide answers."""
 _CARD = """# Model card: amortised optimizer, space `{space}`, genes {signature}
 
 `{kind}`, form {version}: {size} bytes, 8-bit matrices. It proposes designs; the predictors judge them.
@@ -142,7 +141,7 @@ def fit_optimizer(
         options: How much is fitted.
     """
     chosen = options or FitOptions()
-    rests_on = [*sorted(WEIGHTS.glob("library-*.safetensors")), *(Path(one) for one in _SOURCES)]
+    rests_on = [*sorted(WEIGHTS.glob("library-*.safetensors")), *_SOURCES]
     fit = partial(_fit_group, chosen)
     about = f"{KIND} {VERSION} {SEED} {chosen} {contents(rests_on)}"
     fit_groups(fit, about, out, progress, only=only, processes=processes)

@@ -2,8 +2,8 @@
 
 Every device judges the libraries of all spaces, adapted to its precisions, in one prediction: what is best for it, what
 keeps whose limits and hence which groups can share one design all follow from that. A device for which all that breaks
-a limit gets what a single request proposes for it (`optimizer.fleet_member`): no device is said to be out of reach that
-a single request serves without a search.
+a limit is looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds one twice: nearly what a
+single request is proposed, without a search.
 """
 
 from __future__ import annotations

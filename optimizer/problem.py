@@ -59,7 +59,11 @@ class Violation(BaseModel):
 
 
 class FrontPoint(BaseModel):
-    """A member of the front: no design found is better in accuracy and no worse in latency and energy."""
+    """A member of the front: no design looked at for it is better in accuracy and no worse in latency and energy.
+
+    But for the design that was chosen, which may be beaten: a front drawn afterwards looks at more than was looked at
+    to choose it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

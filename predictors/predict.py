@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +35,7 @@ from predictors.roofline import BOUNDS
 
 MEMORY = WorkingMemory()
 _TINY = 1e-30
+_MEASURED = re.compile(r", \d+ measurements? on this device$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +189,11 @@ def _unknown(number: int) -> Estimates:
 def _measured(count: int) -> str:
     """What a source says of measurements."""
     return f", {count} measurement{'' if count == 1 else 's'} on this device" if count else ""
+
+
+def of_any_device(sources: Mapping[str, str]) -> dict[str, str]:
+    """Sources of predictions without what they say of measurements of one device."""
+    return {figure: _MEASURED.sub("", source) for figure, source in sources.items()}
 
 
 def explain(

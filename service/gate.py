@@ -21,19 +21,26 @@ class Gate:
         self._most = running + waiting
 
     @contextmanager
-    def enter(self) -> Iterator[None]:
+    def enter(self, *, wait: bool = True) -> Iterator[None]:
         """Wait for a place and hold it.
 
+        Args:
+            wait: False: only if a place is free at once.
+
         Raises:
-            Busy: Too many are waiting.
+            Busy: Too many are waiting, or no place is free.
         """
         with self._lock:
             if self._here >= self._most:
                 raise Busy
             self._here += 1
         try:
-            with self._inside:
+            if not self._inside.acquire(blocking=wait):
+                raise Busy
+            try:
                 yield
+            finally:
+                self._inside.release()
         finally:
             with self._lock:
                 self._here -= 1

@@ -143,6 +143,7 @@ class DesignRow(Base):
     spaces: Mapped[list[Any]]
     seed: Mapped[int] = mapped_column(BigInteger)
     energy_model: Mapped[str] = mapped_column(String(63))
+    method: Mapped[str | None] = mapped_column(String(16))
     approach: Mapped[str] = mapped_column(String(200))
     evaluations: Mapped[int] = mapped_column(BigInteger)
     accuracy_basis: Mapped[str] = mapped_column(String(16))

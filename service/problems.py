@@ -24,6 +24,7 @@ TITLES: dict[str, str] = {
     "no-usable-space": "No space has designs for this task that the device can run",
     "no-library": "No library of designs was made for the spaces and the task asked for",
     "infeasible-constraints": "No design found keeps every limit on this device",
+    "front-not-drawable": "The front around the design can no longer be drawn",
     "not-found": "There is nothing at this address",
     "method-not-allowed": "This address does not take this method",
     "invalid-csv": "The table does not hold what it must",

@@ -99,13 +99,15 @@ class DesignPage:
     api_href: str
     front_href: str
     front_changed: bool
+    front_missing: str
 
 
-def design_page(row: DesignRow, front: StoredFront | None) -> DesignPage:
-    """The page of one stored design, without a front where it cannot be drawn now."""
+def design_page(row: DesignRow, front: StoredFront | str) -> DesignPage:
+    """The page of one stored design, with its front or with why there is none."""
     prediction = Prediction.model_validate(row.prediction)
     constraints = Constraints.model_validate(row.limits)
-    points = front.points if front else ()
+    drawn = front if isinstance(front, StoredFront) else None
+    points = drawn.points if drawn else ()
     return DesignPage(
         id=row.id,
         name=row.name,
@@ -125,7 +127,8 @@ def design_page(row: DesignRow, front: StoredFront | None) -> DesignPage:
         request=json.dumps(_request(row), indent=2, ensure_ascii=False),
         api_href=f"/v1/designs/{row.id}",
         front_href=f"/v1/designs/{row.id}/front",
-        front_changed=front is not None and not front.as_designed,
+        front_changed=drawn is not None and not drawn.as_designed,
+        front_missing="" if isinstance(front, StoredFront) else front,
     )
 
 
@@ -290,5 +293,6 @@ def _request(row: DesignRow) -> dict[str, Any]:
         "spaces": row.spaces,
         "seed": row.seed,
         "energy_model": row.energy_model,
+        **({} if row.method is None else {"method": row.method}),
         "device_profile_used": row.device,
     }

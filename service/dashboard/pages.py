@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import catalogue
-from design.errors import BespokeError
 from service.catalogue_search import search as search_catalogue
 from service.context import ContextDep
 from service.dashboard import assets
@@ -22,9 +21,8 @@ from service.dashboard.measured_section import measured_section
 from service.dashboard.measurement_form import TableDep
 from service.dashboard.rendering import problem, render
 from service.designs import repository as stored_designs
-from service.designs.fronts import front_of
+from service.designs.fronts import front_to_show
 from service.devices import repository as own_devices
-from service.gate import Busy
 from service.idempotency import Once
 from service.jobs import repository as stored_jobs
 from service.measurements import operations as measurements
@@ -71,10 +69,7 @@ def show_design(context: ContextDep, design_id: str) -> HTMLResponse:
                 "No such design", f"There is no design {shown(design_id)}; it may have been deleted.", status=404
             )
         jobs, _ = stored_jobs.listed(session, state=None, design_id=row.id, limit=1, cursor=None)
-    try:
-        front = front_of(context, row)
-    except (BespokeError, Busy):
-        front = None
+    front = front_to_show(context, row)
     trains = context.jobs is not None
     return render("design.html", section="designs", page=design_page(row, front), trains=trains, jobs=jobs)
 

@@ -18,6 +18,7 @@ from optimizer.fleet_member import FleetMember
 from optimizer.library_search import LibrarySearch
 from optimizer.problem import Problem
 from predictors.energy import find_energy_model
+from predictors.predict import of_any_device
 from service.context import Context
 from service.designs.batch_schemas import (
     BatchDesign,
@@ -191,5 +192,8 @@ def _versions(fleet: Fleet, energy_model: str) -> Versions | None:
     if sources is None:
         return None
     return Versions(
-        bespoke=RELEASE, optimizer=VERSIONS[LibrarySearch.approach], energy_model=energy_model, predictors=sources
+        bespoke=RELEASE,
+        optimizer=VERSIONS[LibrarySearch.approach],
+        energy_model=energy_model,
+        predictors=of_any_device(sources),
     )

@@ -59,10 +59,10 @@ def create_batch(
     """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
 
     Nothing is stored. Each design keeps every limit and is the best of the libraries by the device's own predictors;
-    where all of those break one, but none is twice what is allowed, more of the libraries is polished for the device
-    alone. If that breaks a limit too, the device has a problem of type `infeasible-constraints` with the nearest
-    design, each limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that and may
-    still find one. A shared design keeps every limit of its devices and
+    where all of those break one, but the nearest none by a factor of two, more of the libraries is polished for the
+    device alone. If that breaks a limit too, the device has a problem of type `infeasible-constraints` with the
+    nearest design, each limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that
+    and may still find one. A shared design keeps every limit of its devices and
     costs none more than two points of accuracy.
     """
     return batch.create(context, once, request)
@@ -103,11 +103,12 @@ def get_design(context: ContextDep, design_id: str) -> DesignDocument:
     return operations.find(context, design_id)
 
 
-@router.get("/{design_id}/front", name="front", summary="The front around a design", responses=responses(404))
+@router.get("/{design_id}/front", name="front", summary="The front around a design", responses=responses(404, 409, 503))
 def get_front(context: ContextDep, design_id: str) -> FrontDocument:
-    """Accuracy, latency and energy of the designs that none found is better than in all three.
+    """Accuracy, latency and energy of the designs that none looked at is better than in all three.
 
-    Drawn when first asked for, in some tens of milliseconds, and stored.
+    Drawn when first asked for, in some tens of milliseconds, and stored. More is looked at than to choose the design:
+    in one of six requests a member that keeps every limit is a little better than it (`chosen` marks it).
     """
     return operations.find_front(context, design_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from optimizer.problem import Violation
@@ -27,7 +28,7 @@ def infeasible(
         faults.append(
             Fault(
                 pointer=f"{place}/limits/{one.limit}",
-                must=f"must be {bound} {one.tightest:.6g} {among}, even alone",
+                must=f"must be {bound} {_kept(one)} {among}, even alone",
                 got=f"{one.allowed:.6g}",
                 way_out=f"The nearest design reaches {one.reached:.6g}.",
             )
@@ -41,3 +42,10 @@ def infeasible(
         faults=faults,
         more={"nearest": nearest, "violations": [one.model_dump(mode="json") for one in violations]},
     )
+
+
+def _kept(one: Violation) -> str:
+    """The tightest value in six digits, rounded to where it can be kept: costs up, accuracy down."""
+    exact = Decimal(one.tightest)
+    rounding = ROUND_FLOOR if one.limit == "min_accuracy" else ROUND_CEILING
+    return f"{float(Context(prec=6, rounding=rounding).plus(exact)):.6g}"

@@ -53,6 +53,7 @@ def add(session: Session, asked: Asked, answer: Answer, versions: Versions) -> D
         spaces=list(problem.spaces),
         seed=answer.seed,
         energy_model=prediction.energy_model,
+        method=problem.method,
         approach=answer.approach,
         evaluations=answer.evaluations,
         accuracy_basis=prediction.accuracy_basis,

@@ -107,6 +107,7 @@ class DesignDocument(BaseModel):
     spaces: tuple[str, ...] = Field(description="as requested; empty = all that fit the task")
     seed: int
     energy_model: str
+    method: str | None = Field(description="as requested; null for designs stored before it was kept")
     approach: str = Field(description="how it was found")
     why: str | None = Field(description="why that way; null where another version found it")
     evaluations: int = Field(description="designs that the predictors were asked about")

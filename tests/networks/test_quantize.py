@@ -271,6 +271,14 @@ def test_weights_that_are_computed_anew_each_time_are_refused(wrap: Callable[[nn
     assert type(module[0]) is nn.Conv2d
 
 
+def test_biases_that_are_computed_anew_each_time_are_refused() -> None:
+    module = nn.Sequential(nn.Linear(6, 4))
+    prune.l1_unstructured(module[0], "bias", 0.5)  # type: ignore[no-untyped-call]
+    with pytest.raises(InvalidPolicy, match="must have its bias as a parameter"):
+        quantize_(module, _policy(**{"0": 2}))
+    assert type(module[0]) is nn.Linear
+
+
 def test_hooks_on_layers_go_on_being_called_and_can_be_removed() -> None:
     module, seen = _Own(), list[str]()
     first = module.features[0]

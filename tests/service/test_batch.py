@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.service.measurements.measuring import DEVICE, rows
+
 PATH = "/v1/designs/batch"
 REQUEST: dict[str, Any] = {
     "devices": ["raspberry-pi-4", "jetson-nano", "stm32f746", {"name": "Mine", "kind": "cpu", "core": "Cortex-A55"}],
@@ -125,3 +127,12 @@ def test_same_request_same_answer_and_nothing_stored(client: TestClient) -> None
     again = client.post(PATH, json=REQUEST, headers={"Idempotency-Key": "fleet-1"})
     assert first.json() == again.json() == client.post(PATH, json=REQUEST).json()
     assert client.get("/v1/designs").json() == before
+
+
+def test_predictors_of_a_batch_are_those_of_any_device(client: TestClient) -> None:
+    measured = client.post(f"/v1/devices/{DEVICE}/measurements", json={"measurements": rows(4)}).json()
+    for devices in ([measured["device_id"], "jetson-nano"], ["jetson-nano", measured["device_id"]]):
+        body = client.post(PATH, json=REQUEST | {"devices": devices}).json()
+        assert "measurement" not in body["versions"]["predictors"]["latency"]
+        counts = [item["measurements"] and item["measurements"]["count"] for item in body["items"]]
+        assert sorted(counts, key=str) == [4, None]

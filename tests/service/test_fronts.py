@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
+from design.design import Genotype
+from optimizer.front import draw_front
 from service.context import Context
 from service.designs import repository
 from service.gate import Busy
 from service.models import DesignRow
+from tests.optimizer.asking import ask
 from tests.service.measurements.measuring import DEVICE, rows
 from tests.service.test_designs import REQUEST
 
@@ -101,3 +107,58 @@ def test_a_page_without_its_front_is_still_a_page(
     assert client.get(design["links"]["front"]).status_code == 503
     monkeypatch.undo()
     assert "diamond: this design" in client.get(design["links"]["page"]).text
+
+
+def test_pages_do_not_wait_behind_designs(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    design = client.post("/v1/designs", json=REQUEST).json()
+    context = context_of(client)
+    with ExitStack() as inside:
+        for _ in range(context.settings.concurrent_designs):
+            inside.enter_context(context.gate.enter())
+        assert "could not be drawn just now" in client.get(design["links"]["page"]).text
+    assert "diamond: this design" in client.get(design["links"]["page"]).text
+
+
+def test_a_front_that_cannot_be_kept_is_shown_all_the_same(
+    serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(sqlite_url)
+    design = client.post("/v1/designs", json=REQUEST).json()
+
+    def locked(*given: object) -> None:
+        raise OperationalError("UPDATE designs", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(repository, "keep_front", locked)
+    front = client.get(design["links"]["front"])
+    assert front.status_code == 200
+    assert front.json()["as_designed"]
+    assert stored_front(client, design["id"]) == []
+    assert client.get(design["links"]["page"]).status_code == 200
+
+
+def test_a_design_that_is_none_any_more_says_so(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    made = client.post("/v1/designs", json=REQUEST).json()
+    genotype = made["design"]["genotype"]
+    change(client, made["id"], design=made["design"] | {"genotype": genotype | {"values": genotype["values"][:-1]}})
+    front = client.get(made["links"]["front"])
+    assert front.status_code == 409
+    assert front.json()["type"] == "urn:bespoke:problem:front-not-drawable"
+    page = client.get(made["links"]["page"])
+    assert page.status_code == 200
+    assert "made by another version" in page.text
+
+
+def test_the_front_is_drawn_by_the_method_of_the_request(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    asked = {"device": "raspberry-pi-4", "task": "cifar100", "limits": {"latency_ms": 20}, "method": "network"}
+    made = client.post("/v1/designs", json=asked).json()
+    assert made["method"] == "network"
+    genotype = Genotype.model_validate(made["design"]["genotype"])
+    problem = replace(ask("raspberry-pi-4", task="cifar100", latency_ms=20), method="network")
+    expected = [point.model_dump(mode="json") for point in draw_front(problem, genotype).points]
+    assert client.get(made["links"]["front"]).json()["points"] == expected
+    assert "&#34;method&#34;: &#34;network&#34;" in client.get(made["links"]["page"]).text
+    change(client, made["id"], method=None)
+    assert client.get(made["links"]["self"]).json()["method"] is None

@@ -215,10 +215,23 @@ class _Pair(nn.Module):
         return self.inner(images), images
 
 
+class _PairInTraining(_Pair):
+    """Like networks with an auxiliary head."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        return super().forward(images) if self.training else self.inner(images)
+
+
 def test_networks_that_cannot_be_trained() -> None:
     four = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
-    with pytest.raises(InvalidData, match=r"one tensor of logits.* tuple"):
+    with pytest.raises(InvalidData, match=r"one tensor of logits.* tuple in evaluation"):
         fit(_Pair(four), prepare(random_set()), SHORT)
+    with pytest.raises(InvalidData, match=r"one tensor of logits.* tuple in training"):
+        fit(_PairInTraining(four), prepare(random_set()), SHORT)
+    normed = nn.Sequential(nn.Flatten(), nn.utils.spectral_norm(nn.Linear(192, 4)))
+    normed(torch.rand(2, 3, 8, 8))
+    with pytest.raises(InvalidData, match="can be copied"):
+        fit(normed, prepare(random_set()), SHORT)
     with pytest.raises(InvalidData, match="parameters to train"):
         fit(four.requires_grad_(False), prepare(random_set()), SHORT)
     with pytest.raises(InvalidData, match="parameters to train"):

@@ -1,0 +1,24 @@
+"""What a request hears whose limits nothing keeps: figures that can be kept as they are written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from design.constraints import LimitName
+from optimizer.problem import Violation
+from service.designs.infeasible import infeasible
+
+
+@pytest.mark.parametrize("limit", ["latency_ms", "min_accuracy"])
+@pytest.mark.parametrize("tightest", [7.499490136593184, 0.8123456789, 0.99999999, 123456.6, 1.0, 3.3e-7, 0.5000004])
+def test_the_tightest_value_can_be_kept_as_it_is_written(limit: LimitName, tightest: float) -> None:
+    violation = Violation(limit=limit, allowed=1e-9, reached=2 * tightest, tightest=tightest)
+    (fault,) = infeasible([violation], {}).faults
+    found = re.search(r"must be at (most|least) (\S+) on this device", fault.must)
+    assert found is not None
+    written = float(found[2])
+    assert written == pytest.approx(tightest, rel=1e-5)
+    assert written <= tightest if limit == "min_accuracy" else written >= tightest
+    assert len(found[2].split("e")[0].replace(".", "").strip("0")) <= 6
