@@ -52,7 +52,7 @@ class NetworkCheck:
         requests: Those that the default serves.
         first: The one answer to the request as it is, before any predictor has judged it.
         answers: The best of all its answers, as its device's predictors judge them.
-        polished: That one after a round of exchanges, which the default has too.
+        polished: That one after a round of exchanges; the default has one to four.
     """
 
     requests: int
