@@ -34,10 +34,11 @@ class ExactSearch:
         violation, lost = trials.objective.rank(trials.best())
         return -lost - float(PRICES[-1]) * violation
 
-    def improve(self, trials: Trials) -> None:
-        """From the best uniform design to mixed precisions, where the device has several."""
+    def improve(self, trials: Trials) -> bool:
+        """From the best uniform design to mixed precisions, where the device has several; once is enough."""
         if _mixes(trials):
             polish(trials, rounds=IMPROVEMENTS, count=1)
+        return False
 
     def around(self, trials: Trials) -> None:
         """Mixed precisions, by exchanges from what other preferences choose; nothing where there are none to mix."""

@@ -21,10 +21,9 @@ from optimizer.trials import Trials
 
 OFFERED = 800
 """Designs of the library that are judged."""
-HILLS, ROUNDS, WORTH = 1, 4, 0.005
-"""One round of exchanges, and up to three more while each brings half a percent less error or what is worth as much:
-most requests end after one or two. The mean gap to the best that seven ways of polishing found shrinks by half for
-ResNets and VGGs, by a sixth for MobileNets, at 12, 2 and 30 % more time in the median (docs/log.md)."""
+WORTH = 0.01
+"""What a round of exchanges must bring, in utility, to promise more by another: a percent of error, or what counts like
+it."""
 
 
 class LibrarySearch:
@@ -43,9 +42,12 @@ class LibrarySearch:
         violation, lost = trials.objective.rank(trials.best())
         return -lost - float(PRICES[-1]) * violation
 
-    def improve(self, trials: Trials) -> None:
-        """Polish the best design."""
-        polish(trials, rounds=ROUNDS, count=HILLS, worth=WORTH)
+    def improve(self, trials: Trials) -> bool:
+        """One round of exchanges from the best design; whether it mended a limit or brought WORTH."""
+        violation, lost = trials.objective.rank(trials.best())
+        polish(trials, rounds=1, count=1)
+        broken, left = trials.objective.rank(trials.best())
+        return broken < violation or lost - left >= WORTH
 
     def around(self, trials: Trials) -> None:
         """Exchanges from what other preferences choose: the library's front has gaps where precisions mix."""

@@ -57,9 +57,10 @@ class NeuralSearch:
         """What the most promising network of the space promises, in utility."""
         return float(promises(trials.objective, trials.scores)[1].max())
 
-    def improve(self, trials: Trials) -> None:
-        """Polish what it has proposed."""
+    def improve(self, trials: Trials) -> bool:
+        """Polish what it has proposed, in two rounds."""
         polish(trials)
+        return False
 
     def answers(self, trials: Trials) -> IntArray:
         """What the generator answers, N x G: for each family and every tightening."""

@@ -24,23 +24,20 @@ TRIED = 64
 """Sets of changes that each place scores."""
 
 
-def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS, worth: float = 0.0) -> Scores:
+def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS) -> Scores:
     """Improve what `trials` has found; the best of all afterwards (N = 1).
 
     Args:
         trials: With designs that were scored.
         rounds: At most so many.
         count: Networks climbed from in the first round.
-        worth: What a round must have brought, in utility, for another one to follow; repairing a limit always does.
     """
     places = hills(trials.objective, trials.scores, count)
     for _ in range(rounds):
-        violation, lost = trials.objective.rank(trials.best())
         found = climbed(trials, places)
         still = all((new.genotypes == old.genotypes).all() for new, old in zip(found, places, strict=True))
         places = [min(found, key=trials.objective.rank)]
-        broken, left = trials.objective.rank(trials.best())
-        if still or (broken == violation and lost - left < worth):
+        if still:
             break
     return trials.best()
 

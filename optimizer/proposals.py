@@ -15,6 +15,8 @@ from optimizer.trials import Trials, best_first
 
 CONTENDERS = 2
 """Spaces that are polished."""
+FURTHER = 3
+"""Times at most that the best space is improved further, as long as that promises much."""
 
 
 class Proposes(Protocol):
@@ -34,8 +36,8 @@ class Proposes(Protocol):
         """What improving promises, in utility: what spaces are compared by."""
         ...
 
-    def improve(self, trials: Trials) -> None:
-        """Improve what was proposed."""
+    def improve(self, trials: Trials) -> bool:
+        """Improve what was proposed; whether to do so once more promises much."""
         ...
 
     def around(self, trials: Trials) -> None:
@@ -62,9 +64,12 @@ def proposed(searches: list[Trials], *, exact: bool = True, networks: bool = Fal
         trials.approach = own.approach
         own.propose(trials, 0)
     promised = {id(trials): own.promise(trials) for trials, own in zip(searches, proposers, strict=True)}
-    for trials in sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]:
-        proposers[searches.index(trials)].improve(trials)
+    contenders = sorted(searches, key=lambda trials: -promised[id(trials)])[:CONTENDERS]
+    promising = {id(trials): proposers[searches.index(trials)].improve(trials) for trials in contenders}
     winner = best_first(searches)[0]
+    for _ in range(FURTHER if promising.get(id(winner), False) else 0):
+        if not proposers[searches.index(winner)].improve(winner):
+            break
     return winner.objective.feasible(winner.best())
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from design.constraints import Preferences
 from design.device import DeviceProfile
 from design.devices.catalogue import find_device
 from design.errors import BespokeError
@@ -18,8 +20,8 @@ from optimizer import library as module
 from optimizer.fit_library import farthest_first, fit_library, own_costs, proxies
 from optimizer.genetic import GeneticSearch
 from optimizer.library import library, library_file, offered
-from optimizer.library_search import OFFERED, ROUNDS, LibrarySearch
-from optimizer.proposals import proposed
+from optimizer.library_search import OFFERED, WORTH, LibrarySearch
+from optimizer.proposals import FURTHER, proposed
 from optimizer.repair import open_mask
 from optimizer.search import RandomSearch
 from optimizer.synthetic_profiles import HELD_OUT
@@ -80,10 +82,25 @@ def test_keeps_every_limit_and_beats_random_search_of_its_budget(
     assert proposed([trials])
     assert trials.approach == LibrarySearch.approach
     assert trials.objective.feasible(trials.best())
-    assert trials.evaluations < OFFERED + 700 * ROUNDS
+    assert trials.evaluations < OFFERED + 700 * (1 + FURTHER)
     others = trials_of(ask(device, space, **limits))
     RandomSearch(trials.evaluations).propose(others, 0)
     assert trials.objective.rank(trials.best()) < others.objective.rank(others.best())
+
+
+def test_the_best_space_is_improved_as_long_as_that_brings_much() -> None:
+    problem = replace(
+        ask("titan-rtx", "resnet", task="cifar100", training_memory_kb=143_861), preferences=Preferences(accuracy=1)
+    )
+    once, own, found = trials_of(problem), trials_of(problem), LibrarySearch()
+    found.propose(once, 0)
+    before = once.objective.rank(once.best())
+    assert found.improve(once), "the case is one in which a round brings much"
+    after = once.objective.rank(once.best())
+    assert before[1] - after[1] >= WORTH
+    proposed([own])
+    assert own.objective.rank(own.best()) < after
+    assert own.evaluations > once.evaluations
 
 
 def test_nothing_is_lost_against_a_genetic_search_of_more_predictions() -> None:
