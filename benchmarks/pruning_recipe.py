@@ -26,6 +26,8 @@ KEPT = (0.8, 0.6, 0.4)
 """Share of the parameters that may remain."""
 PICTURES = 256
 """Held out of training, for sensitivities and for the means of removed channels."""
+TIES = "l1"
+"""What counts among filters of equal sensitivity: of the two methods that choose by it."""
 RATES = (0.01, 0.03, 0.1)
 """Peak learning rates to choose from, on the validation part (`CHOSEN_ON`)."""
 CHOSEN_ON = ("l1", 0.6)
@@ -91,6 +93,7 @@ class Job:
             "test_limit": self.test_limit,
             **FINE_TUNING,
             "learning_rate": self.learning_rate,
+            **({"ties": TIES} if self.method in ("provable", "uniform") else {}),
         }
 
     @property

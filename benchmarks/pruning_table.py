@@ -54,20 +54,21 @@ def _figures(own: Sequence[Result], parents: dict[int, Result]) -> dict[str, Any
 
 
 def floors(found: dict[str, Any], kept: Sequence[float]) -> dict[str, bool | None]:
-    """What the study must show; None where runs are missing.
+    """What the study must show; None where runs of a seed are missing that has a parent.
 
     within_half_a_point: at 60 % of the parameters the provable method is at most .5 points behind its parent.
     ahead: at every share it is ahead of random and uniform after training.
     """
-    provable = found.get("provable", {})
-    behind = provable.get("60", {}).get("behind_parent")
+    provable, parents = found.get("provable", {}), found.get(PARENT, {}).get("seeds", [])
+    own = provable.get("60", {})
+    behind = own.get("behind_parent") if own.get("seeds") == parents else None
     pairs = [
-        (provable.get(percent(keep)), found.get(other, {}).get(percent(keep)))
+        (provable.get(percent(keep), {}), found.get(other, {}).get(percent(keep), {}))
         for keep in kept
         for other in ("random", "uniform")
     ]
-    known = [(own, other) for own, other in pairs if own and other]
-    ahead = all(own["accuracy"] > other["accuracy"] for own, other in known) if len(known) == len(pairs) else None
+    whole = all(own.get("seeds") == other.get("seeds") == parents for own, other in pairs)
+    ahead = all(own["accuracy"] > other["accuracy"] for own, other in pairs) if whole else None
     return {"within_half_a_point": None if behind is None else behind <= 0.5, "ahead": ahead}
 
 

@@ -16,6 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from design.architecture import INPUT
 from design.layer import Activation, Op
 from networks.layers import Norm, Quantized
 from networks.looking import look_at
@@ -103,16 +104,18 @@ def _add_before_norm(unit: Unit, lost: Tensor) -> None:
 
 def _add_beside(small: Network, pad: Unit, lost: Tensor) -> None:
     """A constant to the sum that alone reads a pad, by way of the other summand if nothing else reads that."""
+    if not lost.any():
+        return
     name = pad.step.layer.name
     readers = [unit for unit in small.units() if name in unit.step.inputs or unit.step.beside == name]
     if len(readers) != 1 or readers[0].step.layer.op is not Op.ADD or readers[0].step.beside == name:
         return
     for other in readers[0].step.inputs:
-        if other == name or sum(other in (*unit.step.inputs, unit.step.beside) for unit in small.units()) != 1:
+        if other in (name, INPUT) or sum(other in (*unit.step.inputs, unit.step.beside) for unit in small.units()) != 1:
             continue
         unit = small.unit(other)
         end = unit.sum is None and (unit.step.activation is Activation.NONE or unit.step.norm_last)
-        shift = unit.norm.bias if unit.norm is not None else unit.operation.bias
+        shift = unit.norm.bias if unit.norm is not None else getattr(unit.operation, "bias", None)
         if end and isinstance(shift, Tensor):
             shift += lost.to(shift)
             return

@@ -21,7 +21,7 @@ from networks.pruning.choices import spread, worth_of_choices
 from networks.pruning.drawing import draw_within
 from networks.pruning.families import Families, families
 from networks.pruning.sampling import Chosen, Draws, Variant, choose
-from networks.pruning.scores import Score, Scores, Sensitivity, is_bounded
+from networks.pruning.scores import L1Norm, Score, Scores, Sensitivity, is_bounded
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
@@ -133,7 +133,11 @@ def decide(
     random = np.random.default_rng(method.seed)
     drawn: dict[str, Draws] | None = None
     if method.variant is Variant.DETERMINISTIC:
-        chosen = {name: choose(worth[name], count, method.variant, random) for name, count in counts.items()}
+        ties = ties_of(network, found, method.score)
+        chosen = {
+            name: choose(worth[name], count, method.variant, random, ties=ties.get(name))
+            for name, count in counts.items()
+        }
     else:
         chosen, allotment = draw_within(design, found, worth, allotment, amount, method.variant, random)
         drawn = {name: own.draws for name, own in chosen.items() if own.draws is not None}
@@ -155,6 +159,11 @@ def worths(found: Families, scores: Scores, score: Score) -> Scores:
     """What each choice of each family is worth (see `networks.pruning.choices`)."""
     most = 1.0 if isinstance(score, Sensitivity) else np.inf
     return {one.name: worth_of_choices(found, one, scores[one.name], most) for one in found.families}
+
+
+def ties_of(network: Network, found: Families, score: Score) -> Scores:
+    """What counts among choices of equal sensitivity: their weights. Other scores have no ties to speak of."""
+    return worths(found, L1Norm()(network, found), L1Norm()) if isinstance(score, Sensitivity) else {}
 
 
 def factors(found: Families, chosen: Mapping[str, Chosen]) -> dict[int, FloatArray]:

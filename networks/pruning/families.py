@@ -34,7 +34,7 @@ class Family:
     """Choices of one kind: each of `size` choices keeps or removes `blocks` channels of every group named.
 
     Attributes:
-        name: Its first layer, behind it `+` where it begins after the first channel.
+        name: Its first layer, behind it `+` where it begins after the first channel, and more where that is taken.
         members: Group -> its channels here; the same place in each group is the same channel, block for block.
         blocks: Equal parts of these places, of which every choice has one place each. Which places make up a choice is
             said by what they are worth (`networks.pruning.choices`).
@@ -150,16 +150,21 @@ def families(
         free = own <= groups.owners.keys() and not own & locked and len(own) == len(atoms) and own & read
         if free:
             kinds.setdefault(own, []).append(atoms)
-    found = []
-    for own, choices in kinds.items():
-        members = {group: np.array([dict(atoms)[group] for atoms in choices]) for group in sorted(own)}
-        first = groups.owners[min(own)][0]
-        begins = min(int(channels[0]) for channels in members.values())
-        family = _in_blocks(groups, first + ("+" if begins else ""), members)
-        if family is not None:
-            found.append(family)
+    found: list[Family] = []
     order = {name: index for index, name in enumerate(layer.name for layer in architecture.layers)}
-    found.sort(key=lambda family: order[family.name.rstrip("+")])
+    by_owner = sorted(kinds.items(), key=lambda kind: order[groups.owners[min(kind[0])][0]])
+    taken: set[str] = set()
+    for own, choices in by_owner:
+        members = {group: np.array([dict(atoms)[group] for atoms in choices]) for group in sorted(own)}
+        name = groups.owners[min(own)][0]
+        begins = min(int(channels[0]) for channels in members.values())
+        name += "+" if begins else ""
+        while name in taken:  # a stream that was cut may fall into several parts
+            name += "+"
+        family = _in_blocks(groups, name, members)
+        if family is not None:
+            taken.add(name)
+            found.append(family)
     free_groups = {group for family in found for group in family.members}
     wanted = {name: tuple(piece for piece in pieces if piece.group in free_groups) for name, pieces in readers.items()}
     return Families(

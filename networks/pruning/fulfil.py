@@ -24,12 +24,11 @@ from networks.pruning.allocation import bounds
 from networks.pruning.bound import BERNSTEIN, BoundOptions, LayerBound
 from networks.pruning.decision import families_of
 from networks.pruning.families import Families
+from networks.pruning.sampling import EQUAL_DIGITS
 from networks.pruning.scores import L1Norm, Scores, Sensitivity, is_bounded
 from networks.pruning.selection import Selection
 
 IntArray = NDArray[np.int64]
-EQUAL_DIGITS = 4
-"""Sensitivities that agree in so many digits behind the point are equal."""
 CARRIED_ON, NEW, LEFT_BEHIND = range(3)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from design.design import Design
+from networks.errors import InvalidSelection
 from networks.network import Network
 from networks.pruning.budget import TOLERANCE, Amount
 from networks.pruning.compensation import channel_means
@@ -35,6 +36,10 @@ class PruneOptions:
     rounds: int = 1
     tolerance: float = TOLERANCE
     compensate: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InvalidSelection("rounds must be at least 1", str(self.rounds), "One is pruning once.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +81,11 @@ def prune(
         options: See PruneOptions.
 
     Raises:
-        InvalidSelection: The target cannot be reached.
+        InvalidSelection: The target cannot be reached, or is none.
     """
     own = options or PruneOptions()
+    if not target > 0:
+        raise InvalidSelection("the target must be above 0", f"{target:g}", "Say how much may remain.")
     begun = float(amount([design])[0])
     decisions = []
     for number, wanted in enumerate(np.geomspace(max(begun, target), target, own.rounds + 1)[1:], 1):

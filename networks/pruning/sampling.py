@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+EQUAL_DIGITS = 4
+"""Digits behind the point in which scores must differ to tell channels apart."""
 STEPS = 50
 NEARLY = 1e-9
 
@@ -74,6 +76,8 @@ def distribution(scores: FloatArray) -> FloatArray:
 
 def expected_distinct(probabilities: FloatArray, samples: float) -> float:
     """Channels that m draws with replacement are expected to hit: sum of 1 - (1 - p_j)^m."""
+    if samples == 0:
+        return 0.0
     with np.errstate(divide="ignore"):
         return float(-np.expm1(samples * np.log1p(-probabilities)).sum())
 
@@ -100,6 +104,7 @@ def choose(
     share: float = 1.0,
     tries: int = 0,
     least: int = 1,
+    ties: FloatArray | None = None,
 ) -> Chosen:
     """Choose channels so that `count` are expected to remain (exactly so many in the deterministic variant).
 
@@ -111,11 +116,16 @@ def choose(
         share: Of the samples that `count` asks for that are drawn; one at least.
         tries: See Draws.
         least: So many remain; where fewer are drawn, the largest of the others do, with factor 0.
+        ties: What counts among those whose scores agree in EQUAL_DIGITS digits, in the deterministic variant: many
+            sensitivities in narrow layers are 1, and last digits depend on how pictures came in batches. None: the
+            order.
     """
     if count >= len(scores):
         return Chosen(kept=np.arange(len(scores)))
     if variant is Variant.DETERMINISTIC:
-        return Chosen(kept=np.sort(np.argsort(-scores, kind="stable")[:count]))
+        if ties is None:
+            return Chosen(kept=np.sort(np.argsort(-scores, kind="stable")[:count]))
+        return Chosen(kept=np.sort(np.lexsort((-ties, -np.round(scores, EQUAL_DIGITS)))[:count]))
     sure = np.zeros(len(scores), dtype=np.bool_)
     if variant is Variant.PARTIAL:
         probabilities = distribution(scores)

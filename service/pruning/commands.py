@@ -70,7 +70,8 @@ def prune(
     }
     limit = _limit(figures, Constraints(risk=risk).risk)
     beside = out.with_suffix(".json")
-    _check_files([out, beside, *([weights_out] if weights_out else [])], [Path(model), data, weights])
+    read = [Path(model), data, weights, None if device is None else Path(device)]
+    _check_files([out, beside, *([weights_out] if weights_out else [])], read)
     described = None if device is None else describe(load_device(device))
     amount = amount_of(limit, described, energy_model)
     found = load_model(model, weights, input_shape, task)

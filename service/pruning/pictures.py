@@ -70,6 +70,8 @@ def read_samples(
     ready = _ready(path, shape)
     if ready is not None:
         return ready
+    if not path.exists():
+        raise InvalidPictures("pictures must be in a file or folder that is there", str(path), "Look at the path.")
     own = normalisation or _stated(metadata)
     if own is None:
         raise InvalidPictures(

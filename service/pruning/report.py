@@ -165,7 +165,7 @@ def _pictures(document: dict[str, Any]) -> str:
         return f"{said}; no bound says what the sums of {worst['layer']} keep (all layers: the report)"
     return (
         f"{said}; without the others no sum of terms of one sign in {worst['layer']}, reading what the whole network "
-        f"gives it, loses more than {lost} % on pictures like these (all layers: the report)"
+        f"gives it, loses more than {lost} % where no channel has a larger share than on these (all layers: the report)"
     )
 
 

@@ -90,7 +90,12 @@ def result(method: str, keep: float, seed: int, accuracy: float) -> dict[str, ob
 def test_the_table_and_the_floors() -> None:
     runs = [result(PARENT, 1, seed, 0.9 + 0.01 * seed) for seed in range(2)]
     runs += [result("provable", 0.6, seed, 0.898 + 0.01 * seed) for seed in range(2)]
-    runs += [result("random", 0.6, 0, 0.8), result("uniform", 0.6, 0, 0.81)]
+    others = [result(name, 0.6, seed, 0.8) for name in ("random", "uniform") for seed in range(2)]
+    alone = floors(table([*runs, *others[::2]], (0.6,)), (0.6,))
+    assert alone == {"within_half_a_point": True, "ahead": None}, "seeds are missing"
+    missing = [run for run in runs if run["method"] == PARENT or run["seed"] == 0]
+    assert floors(table(missing, (0.6,)), (0.6,))["within_half_a_point"] is None
+    runs += others
     found = table(runs, (0.6,))
     assert found["provable"]["60"]["accuracy"] == pytest.approx(0.903)
     assert found["provable"]["60"]["behind_parent"] == pytest.approx(0.2)

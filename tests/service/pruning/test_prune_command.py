@@ -211,7 +211,7 @@ def test_the_loosest_bound_is_told_in_words(typed: Type, model: Path, pictures: 
         lost = math.ceil(100 * worst)
         told.add(lost >= 100)
         assert ("no bound says what the sums of" in text) == (lost >= 100)
-        assert (f"loses more than {lost} % on pictures like these" in text) == (lost < 100)
+        assert (f"loses more than {lost} % where no channel has a larger share" in text) == (lost < 100)
     assert told == {True, False}
 
 
