@@ -61,6 +61,12 @@ def fill_(unit: Unit, nodes: tuple[Node, ...], constants: Constants) -> str:
     return writer.stored
 
 
+_ACTIVATIONS = frozenset(
+    {"Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Elu", "Gelu", "Softplus"}
+)
+"""What may stand behind a norm and has no weights; what they compute is compared layer by layer."""
+
+
 class _Writer:
     """What a layer computes, put together node by node: `(weight x + bias)`, then a norm."""
 
@@ -78,13 +84,15 @@ class _Writer:
         if node.op in _PRODUCTS and self.layer.weighted:
             self._product(node)
         elif node.op == "BatchNormalization":
-            self.norm = [self._value(node.inputs[place]) for place in range(1, 5)]
+            mean, variance = (self._value(node.inputs[place]) for place in (3, 4))
+            self.norm = [self._given(node, 1, np.ones_like(mean)), self._given(node, 2, np.zeros_like(mean))]
+            self.norm += [mean, variance]
             self.eps = float(node.attributes.get("epsilon", 1e-5))
         elif node.op in ("Add", "Sub", "Mul", "Div") and self.weight is not None:
             self._constant(node)
         elif node.op == "Pad" and isinstance(self.unit.operation, Pad):
             self._pad(node, self.unit.operation)
-        elif self.layer.op is Op.NORM:
+        elif self.layer.op is Op.NORM and (self.norm is None or node.op not in _ACTIVATIONS):
             self._refuse(node, "Only batch norms can be rebuilt.")
 
     def write(self) -> None:
@@ -164,6 +172,10 @@ class _Writer:
 
     def _value(self, name: str) -> Array:
         return self.constants.value(name, self.layer.name)
+
+    def _given(self, node: Node, place: int, usual: Array) -> Array:
+        """An input that may be left out."""
+        return self._value(node.inputs[place]) if node.inputs[place] else usual
 
     def _is_constant(self, node: Node, place: int) -> bool:
         return self.constants.has(node.inputs[place])

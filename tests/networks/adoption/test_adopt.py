@@ -17,9 +17,11 @@ from networks.pruning.surgery import cut
 from networks.runtime.session import logits, open_session
 from tests.networks.adoption.user_modules import (
     Attending,
+    Dense,
     Fire,
     OptionA,
     Plain,
+    PreActivation,
     Reflecting,
     ResNeXt,
     Upsampling,
@@ -34,6 +36,8 @@ MODULES = {
     "concatenated": (Fire, (3, 8, 8)),
     "upsampled": (Upsampling, (3, 8, 8)),
     "in groups": (ResNeXt, (3, 8, 8)),
+    "norms in front": (PreActivation, (3, 8, 8)),
+    "dense": (Dense, (3, 8, 8)),
 }
 each = pytest.mark.parametrize(("kind", "shape"), MODULES.values(), ids=MODULES)
 

@@ -163,9 +163,44 @@ def trained(module: nn.Module, seed: int = 0) -> nn.Module:
         if isinstance(part, nn.BatchNorm2d):
             assert part.running_mean is not None
             assert part.running_var is not None
-            nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
-            nn.init.normal_(part.bias, 0, 0.3, generator=generator)
+            if part.affine:
+                nn.init.uniform_(part.weight, 0.5, 1.5, generator=generator)
+                nn.init.normal_(part.bias, 0, 0.3, generator=generator)
             nn.init.normal_(part.running_mean, 0, 0.3, generator=generator)
             nn.init.uniform_(part.running_var, 0.5, 2, generator=generator)
             part.eps = 1e-3
     return module.eval()
+
+
+class PreActivation(nn.Module):
+    """Norm and ReLU in front of each convolution; one norm without scale and shift."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.bn1, self.conv1 = nn.BatchNorm2d(8, affine=False), nn.Conv2d(8, 10, 3, padding=1, bias=False)
+        self.bn2, self.conv2 = nn.BatchNorm2d(10), nn.Conv2d(10, 8, 3, padding=1, bias=False)
+        self.bn3, self.head = nn.BatchNorm2d(8), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.conv1(torch.relu(self.bn1(x)))
+        x = x + self.conv2(torch.relu(self.bn2(y)))
+        return self.head(torch.relu(self.bn3(x)).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+class Dense(nn.Module):
+    """Every layer reads all before it, through a norm of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(channels) for channels in (8, 12))
+        self.convs = nn.ModuleList(nn.Conv2d(channels, 4, 3, padding=1, bias=False) for channels in (8, 12))
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = torch.cat([x, conv(torch.relu(norm(x)))], 1)
+        return self.head(x.mean((2, 3)))  # type: ignore[no-any-return]

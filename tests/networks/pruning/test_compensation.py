@@ -127,3 +127,39 @@ def test_no_batch_is_no_mean() -> None:
     design = _design()
     with pytest.raises(ValueError, match="at least one batch"):
         channel_means(worn(design), [])
+
+
+def test_a_pad_beside_anything_is_left_where_nothing_can_take_its_mean() -> None:
+    design = _gated()
+    network, images = worn(design), pictures(design, 6)
+    means = channel_means(network, [images])
+    for kept in ((0, 2, 4, 6, 7), tuple(range(8))):
+        small, _ = cut(network, design, Selection(kept={"body": kept}), means=means)
+        assert torch.isfinite(small(images)).all()
+
+
+def _gated() -> Design:
+    """A shortcut that pads channels beside a product, and beside the pictures themselves."""
+    stem = conv("stem", "input", (3, 6, 6), 8, activation=RELU, role=Role.STEM)
+    body = conv("body", "stem", stem.out_shape, 8, kernel=1, activation=RELU)
+    first = conv("first", "body", body.out_shape, 12, activation=RELU)
+    gate = conv("gate", "first", first.out_shape, 12, kernel=1)
+    product = elementwise("product", ("first", "gate"), first.out_shape, op=Op.MULTIPLY)
+    shortcut = Layer(
+        name="shortcut",
+        op=Op.PAD,
+        inputs=("body",),
+        in_channels=8,
+        in_height=6,
+        in_width=6,
+        out_channels=12,
+        out_height=6,
+        out_width=6,
+        role=Role.SHORTCUT,
+    )
+    total = elementwise("sum", ("product", "shortcut"), first.out_shape, activation=RELU)
+    pooled = global_pool("pool", "sum", total.out_shape)
+    classes = fully_connected("classes", "pool", 12, 5, role=Role.CLASSIFIER)
+    layers = (stem, body, first, gate, product, shortcut, total, pooled, classes)
+    architecture = Architecture(name="gated", input_shape=(3, 6, 6), layers=layers)
+    return Design(architecture=architecture, policy=full_precision(architecture))

@@ -9,16 +9,19 @@ import torch
 from design.design import Design
 from design.policies import full_precision, policy_by_role
 from design.precision import BINARY
+from design.pruning import PruningPlan
 from design.spaces.registry import find_space
 from design.task import find_task
 from networks.build import build
+from networks.errors import InvalidSelection
 from networks.layers import Norm
 from networks.network import Network
 from networks.pruning.budget import AMOUNTS, planned
 from networks.pruning.decision import Method, decide, families_of, reweight_
+from networks.pruning.fulfil import fulfil
 from networks.pruning.prune import PruneOptions, carried_out, prune
 from networks.pruning.sampling import Variant
-from networks.pruning.scores import L1Norm, Sensitivity
+from networks.pruning.scores import L1Norm, Score, Sensitivity
 from networks.pruning.sensitivity import sensitivities
 from networks.pruning.surgery import cut
 
@@ -151,3 +154,49 @@ def test_sensitive_channels_are_missed_most() -> None:
                 errors.append(float((small(pictures()[0]) - network(pictures()[0])).norm()))
         better += errors[0] < errors[1]
     assert better >= 7
+
+
+@pytest.mark.parametrize("widths", [(6, 12, 8), (8, 6, 3), (3, 16, 20)])
+@pytest.mark.parametrize("score", [Sensitivity(batches=pictures), L1Norm()])
+def test_what_was_cut_to_any_widths_can_be_pruned_again(widths: tuple[int, ...], score: Score) -> None:
+    own = design("pad")
+    network = worn(own)
+    owners = families_of(network).groups.owners.values()
+    streams = [names for names in owners if any(name.endswith("block2.conv2") for name in names)]
+    plan = PruningPlan(kept={name: count for names, count in zip(streams, widths, strict=True) for name in names})
+    small, smaller = cut(network, own, fulfil(network, plan, Sensitivity(batches=pictures)).selection)
+    names = [family.name for family in families_of(small).families]
+    assert len(names) == len(set(names))
+    begun = float(PARAMETERS([smaller])[0])
+    found = prune(small, smaller, Method(score=score), PARAMETERS, 0.6 * begun, batches=pictures)
+    counted = sum(part.numel() for name, part in found.network.named_parameters() if "quantizer" not in name)
+    assert counted == PARAMETERS([found.design])[0] == found.decisions[-1].allotment.amount <= 0.6 * begun
+
+
+def test_a_target_and_rounds_are_checked() -> None:
+    own = design()
+    with pytest.raises(InvalidSelection, match="target must be above 0"):
+        prune(worn(own), own, Method(score=L1Norm()), PARAMETERS, 0.0, batches=pictures)
+    with pytest.raises(InvalidSelection, match="rounds must be at least 1"):
+        PruneOptions(rounds=0)
+
+
+def test_of_equally_sensitive_filters_those_with_the_larger_weights_stay() -> None:
+    own = design()
+    network = worn(own)
+    found = families_of(network)
+    scores = {family.name: np.ones(family.size) for family in found.families}
+    decision = decide(
+        network, own, Method(score=Sensitivity(batches=pictures)), PARAMETERS, 0.6 * float(PARAMETERS([own])[0]),
+        scores=scores,
+    )  # fmt: skip
+    weights, checked = L1Norm()(network, found), 0
+    for family in found.families:
+        group = min(family.members)
+        kept = decision.selection.kept.get(found.groups.owners[group][0])
+        if kept is None or len(family.members) > 1:
+            continue
+        stays = np.isin(family.members[group], kept)
+        assert weights[family.name][stays].min() >= weights[family.name][~stays].max()
+        checked += 1
+    assert checked > 3

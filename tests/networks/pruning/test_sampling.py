@@ -64,3 +64,16 @@ def test_deterministic_keeps_the_largest() -> None:
 def test_without_any_score_all_are_alike() -> None:
     np.testing.assert_allclose(distribution(np.zeros(4)), 0.25)
     assert draw_samples(distribution(np.zeros(4)), 3, np.random.default_rng(0)).sum() == pytest.approx(4)
+
+
+def test_equal_scores_are_told_apart_by_what_breaks_ties() -> None:
+    scores, random = np.array([0.5, 1.0, 1.00001, 0.99999, 0.2]), np.random.default_rng(0)
+    ties = np.array([9.0, 1.0, 2.0, 3.0, 9.0])
+    assert choose(scores, 2, Variant.DETERMINISTIC, random, ties=ties).kept.tolist() == [2, 3]
+    assert choose(scores, 4, Variant.DETERMINISTIC, random, ties=ties).kept.tolist() == [0, 1, 2, 3]
+    assert choose(scores, 2, Variant.DETERMINISTIC, random).kept.tolist() == [1, 2]
+
+
+def test_of_a_layer_of_one_channel_nothing_is_expected_without_draws() -> None:
+    assert expected_distinct(np.ones(1), 0.0) == 0.0
+    assert expected_distinct(np.ones(1), 1.0) == 1.0
