@@ -5,7 +5,8 @@ average over positions and pictures, sum_{j in R} m_j sum_k w[o, j, k] less. Tha
 from the running mean of the norm right behind it. Exact for channels that are constant, except within reach of padding,
 where a filter sees zeros and not the channel. A channel that a pad lacks goes into the shift of the other summand
 (exact for constant channels, everywhere). Filters without a bias whose norm stands behind their activation have no
-place for a constant and stay as they are.
+place for a constant and stay as they are, and so do transposed convolutions: each position of what they write sees
+other parts of the kernel.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def compensate_(network: Network, small: Network, kept: KeptChannels, means: Mea
         if name not in means:
             continue
         mean = means[name]
-        if isinstance(part, Quantized):
+        if isinstance(part, Quantized) and unit.step.layer.op is not Op.DECONV:
             gone = mean.clone()
             gone[kept.of(unit.step.inputs[0])] = 0
             weight = part.filters_first(part.quantized_weight().detach()).double()

@@ -84,7 +84,7 @@ def front_of(context: Context, row: DesignRow, *, wait: bool = True) -> StoredFr
 
 
 def front_to_show(context: Context, row: DesignRow) -> StoredFront | str:
-    """The front around a stored design, or a sentence that says why there is none to see; never waits for long."""
+    """The front around a stored design, or a sentence that says why there is none; never waits behind designs."""
     try:
         return front_of(context, row, wait=False)
     except Busy:

@@ -12,11 +12,13 @@ from design.design import Design
 from design.layer import Activation, Layer, Op, Role
 from design.layers import conv, elementwise, fully_connected, global_pool
 from design.policies import full_precision
+from networks.adoption.module_source import adopt_module
 from networks.layers import Norm, Quantized
 from networks.network import Network
 from networks.pruning.compensation import channel_means
 from networks.pruning.selection import Selection, kept_channels
 from networks.pruning.surgery import cut
+from tests.networks.adoption.user_modules import Upsampling, trained
 from tests.networks.export.worn import pictures, worn
 
 RELU = Activation.RELU
@@ -30,7 +32,17 @@ def _design(*, kernel: int = 1, batch_norm: bool = True) -> Design:
     )
     first = conv("first", "body", body.out_shape, 12, stride=2, activation=RELU)
     second = conv("second", "first", first.out_shape, 12, kernel=1)
-    shortcut = Layer(
+    shortcut = _pad(stride=2)
+    total = elementwise("sum", ("second", "shortcut"), second.out_shape, activation=RELU)
+    layers = (stem, body, first, second, shortcut, total, global_pool("pool", "sum", total.out_shape))
+    classes = fully_connected("classes", "pool", 12, 5, role=Role.CLASSIFIER)
+    architecture = Architecture(name="small", input_shape=(3, 6, 6), layers=(*layers, classes))
+    return Design(architecture=architecture, policy=full_precision(architecture))
+
+
+def _pad(stride: int) -> Layer:
+    """A shortcut from `body` that adds four channels."""
+    return Layer(
         name="shortcut",
         op=Op.PAD,
         inputs=("body",),
@@ -38,16 +50,11 @@ def _design(*, kernel: int = 1, batch_norm: bool = True) -> Design:
         in_height=6,
         in_width=6,
         out_channels=12,
-        out_height=3,
-        out_width=3,
-        stride=2,
+        out_height=6 // stride,
+        out_width=6 // stride,
+        stride=stride,
         role=Role.SHORTCUT,
     )
-    total = elementwise("sum", ("second", "shortcut"), second.out_shape, activation=RELU)
-    layers = (stem, body, first, second, shortcut, total, global_pool("pool", "sum", total.out_shape))
-    classes = fully_connected("classes", "pool", 12, 5, role=Role.CLASSIFIER)
-    architecture = Architecture(name="small", input_shape=(3, 6, 6), layers=(*layers, classes))
-    return Design(architecture=architecture, policy=full_precision(architecture))
 
 
 STREAM = (0, 1, 3, 5, 6, 9)
@@ -145,21 +152,27 @@ def _gated() -> Design:
     first = conv("first", "body", body.out_shape, 12, activation=RELU)
     gate = conv("gate", "first", first.out_shape, 12, kernel=1)
     product = elementwise("product", ("first", "gate"), first.out_shape, op=Op.MULTIPLY)
-    shortcut = Layer(
-        name="shortcut",
-        op=Op.PAD,
-        inputs=("body",),
-        in_channels=8,
-        in_height=6,
-        in_width=6,
-        out_channels=12,
-        out_height=6,
-        out_width=6,
-        role=Role.SHORTCUT,
-    )
+    shortcut = _pad(stride=1)
     total = elementwise("sum", ("product", "shortcut"), first.out_shape, activation=RELU)
     pooled = global_pool("pool", "sum", total.out_shape)
     classes = fully_connected("classes", "pool", 12, 5, role=Role.CLASSIFIER)
     layers = (stem, body, first, gate, product, shortcut, total, pooled, classes)
     architecture = Architecture(name="gated", input_shape=(3, 6, 6), layers=layers)
     return Design(architecture=architecture, policy=full_precision(architecture))
+
+
+def test_transposed_convolutions_stay_as_they_are() -> None:
+    network, design = _upsampling()
+    images = pictures(design, 6)
+    selection = Selection(kept={"first": (0, 2, 3)})
+    plain, _ = cut(network, design, selection)
+    own, _ = cut(network, design, selection, means=channel_means(network, [images]))
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(own.state_dict()[name], weight), name
+
+
+def _upsampling() -> tuple[Network, Design]:
+    found = adopt_module(trained(Upsampling()), (3, 8, 8))
+    names = [layer.name for layer in found.design.architecture.layers]
+    assert "first" in names, names
+    return found.network, found.design

@@ -250,6 +250,8 @@ def test_requests_that_cannot_be_met(typed: Type, model: Path, pictures: Path, t
     out = str(tmp_path / "small.onnx")
     (tmp_path / "damaged.onnx").write_bytes(b"\x08\x09")
     (tmp_path / "noise.npz").write_bytes(b"PK none")
+    profile = tmp_path / "board.json"
+    profile.write_text('{"name": "Mine", "kind": "mcu", "clock_ghz": 0.2}')
     (tmp_path / "slopes.onnx").write_bytes(
         content(
             [node("PRelu", "x slope", "p"), node("GlobalAveragePool", "p", "y")],
@@ -263,6 +265,11 @@ def test_requests_that_cannot_be_met(typed: Type, model: Path, pictures: Path, t
         ((str(model), "--out", out, "--latency-ms", "1"), "with a device"),
         ((str(model), "--out", str(model), "--macs", "30000"), "must not be written over"),
         ((str(model), "--out", str(pictures), "--macs", "9", "--data", str(pictures)), "must not be written over"),
+        (
+            (str(model), "--out", str(profile.with_suffix(".onnx")), "--macs", "30000", "--device", str(profile)),
+            "must not be written over",
+        ),
+        ((str(model), "--out", out, "--macs", "30000", "--data", str(tmp_path / "gone.npz")), "that is there"),
         ((str(model), "--out", str(tmp_path / "none" / "a.onnx"), "--macs", "30000"), "a folder that is there"),
         ((str(model), "--out", str(tmp_path / "a.json"), "--macs", "30000"), "end in .onnx"),
         (
