@@ -30,6 +30,8 @@ from tests.networks.pruning.test_removed_share import worst_errors
 
 MACS = AMOUNTS["macs"]
 ROUNDING = 1e-4
+LEAST = 0.32
+"""Share of the multiply-adds that every topology can be brought to; `grouped streams` keeps .313."""
 
 
 def images(seed: int) -> list[Tensor]:
@@ -92,7 +94,7 @@ def test_shares_are_those_of_the_group_that_reads() -> None:
 
 
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
-@given(seed=st.integers(0, 99), share=st.floats(0.3, 0.95), name=st.sampled_from(sorted(GROUPED)))
+@given(seed=st.integers(0, 99), share=st.floats(LEAST, 0.95), name=st.sampled_from(sorted(GROUPED)))
 def test_no_sum_loses_more_than_is_said(seed: int, share: float, name: str) -> None:
     design, module = network(GROUPED[name], seed)
     score = Sensitivity(batches=lambda: images(seed))
