@@ -36,6 +36,7 @@ from benchmarks.hybrid_variants import (
     design_of,
 )
 from benchmarks.report import Arguments, base_parser, checked, say, write
+from benchmarks.training_device import add_device, check_device
 from networks.significance import Rule, Significance, SignificanceOptions, judge
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "hybrid"
@@ -99,7 +100,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="finished runs")
     parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="checkpoints and trained weights")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes, a thread each")
-    parser.add_argument("--device", default="cpu", help="where networks are trained, e.g. cuda (default cpu)")
+    add_device(parser)
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="of every training, in place of 15 and 10; 200 in papers"
     )
@@ -109,10 +110,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
         number = getattr(found, name)
         if number is not None and number < 1:
             parser.error(f"--{name} must be at least 1, but got {number}")
-    try:
-        torch.empty(0, device=found.device)
-    except (RuntimeError, AssertionError) as error:
-        parser.error(f"--device must be one that torch can use here, but got {found.device}: {error}")
+    check_device(parser, found.device)
     return checked(parser, found), found
 
 
@@ -163,7 +161,8 @@ def _measured(study: Study) -> dict[str, Any]:
             own["significance"] = _described(study, network, found)
         if rows:
             title = f"{network.title} on CIFAR-10, {network.epochs} epochs"
-            draw(rows, title, study.places.results / f"{network.name}.svg")
+            other = "" if network.epochs == NETWORKS[network.name].epochs else f"_{network.epochs}_epochs"
+            draw(rows, title, study.places.results / f"{network.name}{other}.svg")
         if network.name == RESNET20.name:
             results |= own
         else:

@@ -24,6 +24,10 @@ RECIPE: dict[str, Any] = {
 }
 """The same for all variants, without a teacher, so that differences are the bits'. Chosen for full precision, on the
 validation part, with a seed of its own (docs/log.md)."""
+LONG = 100
+"""Epochs from which on batches have the size that papers train with."""
+LONG_BATCH = 128
+"""He et al. (arXiv 1512.03385)."""
 ALIKE = BuildOptions(shortcut_few_bits=True)
 """How every variant is built: blocks of k bits have the shortcuts of binary ones."""
 SIGNIFICANCE_PICTURES = 1000
@@ -38,7 +42,7 @@ class Job:
         significant: Layers chosen by principal components, where the variant needs them.
         limit: Training pictures used; None = all.
         test_limit: Test pictures used; None = all.
-        device: Where it is trained.
+        device: Where it is trained; no setting, but told with the result.
     """
 
     network: str
@@ -56,18 +60,21 @@ class Job:
         return f"{self.network} {self.variant} seed {self.seed}"
 
     @property
+    def recipe(self) -> dict[str, Any]:
+        """RECIPE, in larger batches where there are many epochs."""
+        return RECIPE | ({"batch_size": LONG_BATCH} if self.epochs >= LONG else {})
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the result depends on beside the design and the code."""
         alike: dict[str, Any] = {"shortcut_few_bits": True} if self.variant in K_BIT else {}  # nothing to others
-        if self.device != "cpu":
-            alike["device"] = self.device
         return {
             "task": TASK,
             "seed": self.seed,
             "epochs": self.epochs,
             "limit": self.limit,
             "test_limit": self.test_limit,
-            **RECIPE,
+            **self.recipe,
             **alike,
         }
 
@@ -79,4 +86,4 @@ class Job:
     @property
     def options(self) -> FitOptions:
         """For `fit`."""
-        return FitOptions(epochs=self.epochs, seed=self.seed, augmentation=usual_augmentation(TASK), **RECIPE)
+        return FitOptions(epochs=self.epochs, seed=self.seed, augmentation=usual_augmentation(TASK), **self.recipe)

@@ -33,7 +33,7 @@ from networks.training.data import TrainingData, prepare
 from networks.training.evaluation import evaluate
 from networks.training.fit import fit
 from networks.training.half_precision import bf16_is_native
-from networks.training.pictures import Pictures
+from networks.training.options import FitOptions
 from networks.training.progress import Fitted
 from networks.training.sources.read import read_task
 
@@ -122,8 +122,7 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
     commit = commit_now()
     data = read_data(places.data, job.limit)
     module, fitted = _fitted(job, design, data, folder)
-    batches = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
-    tested = evaluate(module, batches)
+    tested = evaluate(module, tested_batches(data, job.test_limit))
     result: Result = {
         "format": FORMAT,
         "digest": digest,
@@ -152,9 +151,21 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
 
 def _fitted(job: Job, design: Design, data: TrainingData, folder: Path) -> tuple[nn.Module, Fitted]:
     """Trained on the device of the job (going on from a checkpoint), and back on the CPU."""
-    module = build(design, seed=job.seed, options=ALIKE).to(job.device)
-    fitted = fit(module, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
-    return module.cpu(), fitted
+    module = build(design, seed=job.seed, options=ALIKE)
+    fitted = fitted_on(job.device, module, data, job.options, folder / "checkpoint.pt", job.title)
+    return module, fitted
+
+
+def fitted_on(
+    device: str, module: nn.Module, data: TrainingData, options: FitOptions, checkpoint: Path, title: str
+) -> Fitted:
+    """Train a module of the CPU on a device."""
+    graphs = torch.device(device).type == "cuda"
+    fitted = fit(
+        module.to(device), data, options, checkpoint=checkpoint, progress=EpochTeller(title), cuda_graphs=graphs
+    )
+    module.cpu()
+    return fitted
 
 
 def _keep_weights(module: nn.Module, folder: Path) -> None:
@@ -171,10 +182,11 @@ def read_data(folder: Path, limit: int | None) -> TrainingData:
     return prepare(read_task(find_task(TASK), folder), limit=limit)
 
 
-def tested_pictures(data: TrainingData, limit: int | None) -> Pictures:
+def tested_batches(data: TrainingData, limit: int | None) -> Batches:
     """The test part, or its first pictures."""
     assert data.test is not None
-    return data.test if limit is None else data.test.chosen(torch.arange(min(limit, len(data.test))))
+    pictures = data.test if limit is None else data.test.chosen(torch.arange(min(limit, len(data.test))))
+    return Batches(pictures, batch_size=BATCH, normalisation=data.normalisation)
 
 
 def _components(module: nn.Module, design: Design, data: TrainingData) -> dict[str, Any]:

@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.hybrid import RESULTS as PARENT_RESULTS
 from benchmarks.hybrid_runs import Places, Result, hardware, read_data, stored_results
-from benchmarks.hybrid_variants import RESNET20, VGG_SMALL, design_of
+from benchmarks.hybrid_variants import NETWORKS, RESNET20, VGG_SMALL, design_of
 from benchmarks.pruning_bound import DRAWS, bound_study
 from benchmarks.pruning_costs import sensitivity_cost, speed_ups
 from benchmarks.pruning_dead import surgery_errors
@@ -30,6 +30,7 @@ from benchmarks.pruning_recipe import CHOSEN_ON, FINE_TUNING, KEPT, METHODS, PAR
 from benchmarks.pruning_runs import Stations, held_out, parent_of, run
 from benchmarks.pruning_table import floors, percent, table, tell
 from benchmarks.report import Arguments, base_parser, checked, say, write
+from benchmarks.training_device import add_device, check_device
 from design.design import Design
 from design.pruning import PruningPlan
 from networks.pruning.budget import AMOUNTS
@@ -62,6 +63,8 @@ class Study:
         kept: Shares of the parameters.
         rates: To choose from.
         vgg: Also VGG with 85 % removed.
+        parent_epochs: Of the parents; None: those of the hybrid study.
+        device: Where networks are trained; they are pruned and tested on the CPU.
         jobs: Processes, one thread each.
         stored: Compute nothing that has to be trained; report what is there.
         measured: Take times and hold the theorem's bound against draws.
@@ -77,6 +80,7 @@ class Study:
     limit: int | None = None
     test_limit: int | None = None
     parent_epochs: int | None = None
+    device: str = "cpu"
     jobs: int = 1
     stored: bool = False
     measured: bool = True
@@ -93,6 +97,7 @@ class Study:
             limit=self.limit,
             test_limit=self.test_limit,
             parent_epochs=self.parent_epochs,
+            device=self.device,
         )
 
     def wanted(self, rate: float) -> list[Job]:
@@ -141,12 +146,17 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
     parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help="with folders pruning and hybrid")
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help="further ones of each network")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes, a thread each")
+    parser.add_argument("--parent-epochs", type=int, metavar="N", help="of the parents, in place of 15 and 10")
+    add_device(parser)
     parser.add_argument("--vgg", action="store_true", help="also VGG with 85 %% of its parameters removed")
     parser.add_argument("--stored", action="store_true", help="train nothing, report the finished runs")
     parser.add_argument("--runs-only", action="store_true", help="take no times and draw nothing")
     found = parser.parse_args(arguments)
-    if found.jobs < 1:
-        parser.error(f"--jobs must be at least 1, but got {found.jobs}")
+    for name in ("jobs", "parent_epochs"):
+        number = getattr(found, name)
+        if number is not None and number < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1, but got {number}")
+    check_device(parser, found.device)
     if not 1 <= found.epochs <= MOST_EPOCHS:
         parser.error(f"--epochs must be from 1 to {MOST_EPOCHS}, but got {found.epochs}")
     return checked(parser, found), found
@@ -162,6 +172,8 @@ def _study(given: Arguments, found: argparse.Namespace, results: Path, cache: Pa
         seeds=given.seeds,
         epochs=found.epochs,
         vgg=found.vgg,
+        parent_epochs=found.parent_epochs,
+        device=found.device,
         jobs=found.jobs,
         stored=found.stored,
         measured=not found.runs_only,
@@ -176,7 +188,8 @@ def _measured(study: Study) -> dict[str, Any]:
         "benchmark": "pruning",
         "quick": study.limit is not None,
         "recipe": FINE_TUNING | {"learning_rate": rate, "epochs": study.epochs, "sensitivity_pictures": PICTURES},
-        "hardware": hardware(),
+        "hardware": hardware(study.device),
+        "parent_epochs": study.parent_epochs or NETWORKS[RESNET20.name].epochs,
     }
     wanted = study.wanted(rate) if rate is not None else []
     if not study.stored:

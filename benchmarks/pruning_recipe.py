@@ -48,6 +48,7 @@ class Job:
         limit: Training pictures used; None = all.
         test_limit: Test pictures used; None = all.
         parent_epochs: Of the parent; None = as the hybrid study trains it.
+        device: Where it and a missing parent are trained; no setting, but told with the result.
     """
 
     network: str
@@ -59,6 +60,7 @@ class Job:
     limit: int | None = None
     test_limit: int | None = None
     parent_epochs: int | None = None
+    device: str = "cpu"
 
     @property
     def title(self) -> str:
@@ -75,6 +77,7 @@ class Job:
             epochs=self.parent_epochs or NETWORKS[self.network].epochs,
             limit=self.limit,
             test_limit=self.test_limit,
+            device=self.device,
         )
 
     @property

@@ -11,19 +11,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from benchmarks.epochs import EpochTeller
 from benchmarks.hybrid_runs import (
-    BATCH,
     FORMAT,
     Places,
     Result,
     alone,
     commit_now,
+    fitted_on,
     hardware,
     keep,
     read_data,
     stored_results,
-    tested_pictures,
+    tested_batches,
     trained_weights,
 )
 from benchmarks.hybrid_variants import design_of
@@ -37,7 +36,6 @@ from networks.pruning.prune import carried_out
 from networks.training.batches import Batches
 from networks.training.data import TrainingData
 from networks.training.evaluation import evaluate
-from networks.training.fit import fit
 
 LOOKED_AT = 64
 """Pictures in a batch of those that are held out."""
@@ -84,9 +82,9 @@ def run(job: Job, stations: Stations) -> Result:
             method = job.chosen_by(lambda: held_out(data))
             decision = decide(network, design, method, AMOUNTS["parameters"], target)
             network, design = carried_out(network, design, decision, lambda: held_out(data))
-        tested = Batches(tested_pictures(data, job.test_limit), batch_size=BATCH, normalisation=data.normalisation)
+        tested = tested_batches(data, job.test_limit)
         before = evaluate(network, tested)
-        fitted = fit(network, data, job.options, checkpoint=folder / "checkpoint.pt", progress=EpochTeller(job.title))
+        fitted = fitted_on(job.device, network, data, job.options, folder / "checkpoint.pt", job.title)
         after = evaluate(network, tested)
         result: Result = {
             "format": FORMAT,
@@ -110,7 +108,7 @@ def run(job: Job, stations: Stations) -> Result:
             "data": data.digest(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": commit,
-            "hardware": hardware(),
+            "hardware": hardware(job.device),
         }
         name = f"{job.network}-{job.method}-{round(100 * job.keep)}-{job.seed}-{job.digest[:8]}.json"
         keep(result, places.results / name)

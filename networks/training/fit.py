@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from networks.training.objective import objective, teach
 from networks.training.options import FitOptions
 from networks.training.progress import Epoch, Fitted, Progress
 from networks.training.ranks import ALONE, Ranks
+from networks.training.replay import replayed
 from networks.training.schedule import learning_rate
 from networks.training.stepping import make_optim
 from networks.training.totals import Totals
@@ -44,6 +46,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     watcher: Watcher | None = None,
     ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
 ) -> Fitted:
     """Train a network; it is left with the weights of its best epoch on the validation part, in evaluation mode.
 
@@ -60,24 +63,30 @@ def fit(
         should_stop: Asked before every step.
         watcher: Looks at steps without changing anything, as `networks.training.monitor.monitor.Monitor` does.
         ranks: This process among those that train the network together; the first one writes the checkpoint.
+        cuda_graphs: Record the passes of a training step once and replay them (`replayed`), on a CUDA device: small
+            networks train several times as fast.
 
     Returns:
         The curves and which epoch was best.
 
     Raises:
         InvalidData: The network does not take such pictures, has other classes, or nothing to train.
-        InvalidOptions: Distillation without a teacher.
+        InvalidOptions: Distillation without a teacher; CUDA graphs on another device or with several processes.
         CheckpointMismatch: The checkpoint belongs to another run.
         TrainingDiverged: The loss is no longer a number.
         TrainingStopped: `should_stop` said so.
     """
     if options.distillation and teacher is None:
         raise InvalidOptions("distillation must have a teacher", "none", "Give one, or set distillation=0.")
+    if cuda_graphs and ranks.of > 1:
+        raise InvalidOptions("CUDA graphs must be of one process", f"{ranks.of}", "Set cuda_graphs=False.")
     device = device_of(module)
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
+    with torch.random.fork_rng(devices), ExitStack() as stack:
         torch.manual_seed(options.seed)
         run = _Run(module, data, options, teacher, device, ranks)
+        if cuda_graphs:
+            stack.enter_context(replayed(module, run.first(), bf16=run.bf16))
         run.resume(checkpoint)
         run.watch(watcher)
         while len(run.epochs) < options.epochs:
@@ -142,12 +151,16 @@ class _Run:
     def _seconds(self) -> float:
         return sum(epoch.seconds for epoch in self.epochs)
 
+    def first(self) -> Tensor:
+        """The pictures of the very first step."""
+        return next(self.train.shuffled(self.options.seed, 0))[0]
+
     def resume(self, path: Path | None) -> None:
         """Go on from a checkpoint, where there is one."""
         found = load_checkpoint(path, self.identity) if path is not None else None
         if found is None:
             if self.ranks.of > 1:
-                self.ranks.start(self.module, next(iter(self.train.shuffled(self.options.seed, 0)))[0])
+                self.ranks.start(self.module, self.first())
             return
         self.module.load_state_dict(found.module)
         self.optim.load_state_dict(found.optim)

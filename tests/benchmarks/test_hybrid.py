@@ -219,7 +219,7 @@ def test_what_is_stored_is_reported_without_training(
     assert found["missing_runs"] == 20
     assert found["vgg_small_quarter"]["missing_runs"] == 5
     assert found["published_binary_resnet20"]
-    assert (places.results / "resnet20.svg").exists()
+    assert (places.results / "resnet20_1_epochs.svg").exists(), "that of the study is not overwritten"
     assert "not trained yet" in capsys.readouterr().err
 
 

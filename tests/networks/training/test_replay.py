@@ -1,0 +1,73 @@
+"""Replayed passes train as those do that are started kernel by kernel; without a CUDA device they are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from design.precision import PrecisionPolicy, precision
+from networks.quantize import quantize_
+from networks.training.augmentation import Augmentation
+from networks.training.errors import InvalidOptions, TrainingStopped
+from networks.training.fit import fit
+from networks.training.options import FitOptions
+from networks.training.ranks import Ranks
+from tests.networks.training.tiny import digits, tiny_net
+
+OPTIONS = FitOptions(epochs=3, batch_size=64, augmentation=Augmentation(padding=1), bf16=False)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+def on_device(bits: int) -> nn.Module:
+    """The tiny network with its second convolution at so few bits; 2 bits have steps that the first batch starts."""
+    module = tiny_net()
+    if bits < 32:
+        quantize_(module, PrecisionPolicy(layers={"4": precision(1) if bits == 1 else precision(2)}))
+    return module.to("cuda")
+
+
+def test_without_a_cuda_device_or_alone_it_is_refused() -> None:
+    module = tiny_net()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with pytest.raises(InvalidOptions, match="must be on a CUDA device"):
+        fit(module, digits(), OPTIONS, cuda_graphs=True)
+    with pytest.raises(InvalidOptions, match="must be of one process"):
+        fit(module, digits(), OPTIONS, cuda_graphs=True, ranks=Ranks(number=0, of=2))
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert "forward" not in vars(module)
+
+
+@needs_cuda
+@pytest.mark.parametrize("bits", [1, 2, 32])
+def test_it_trains_as_without(bits: int) -> None:
+    plain, graphed = on_device(bits), on_device(bits)
+    without = fit(plain, digits(), OPTIONS)
+    found = fit(graphed, digits(), OPTIONS, cuda_graphs=True)
+    assert found.epochs[0].loss == pytest.approx(without.epochs[0].loss, rel=2e-2)
+    assert found.epochs[-1].loss == pytest.approx(without.epochs[-1].loss, rel=1e-1)
+    assert found.epochs[-1].loss < found.epochs[0].loss
+    assert "forward" not in vars(graphed)
+    for name, value in plain.named_buffers():
+        assert torch.allclose(value.float(), graphed.get_buffer(name).float(), rtol=0.1, atol=0.05), name
+
+
+@needs_cuda
+def test_a_resumed_run_goes_on_from_the_weights_that_were_kept(tmp_path: Path) -> None:
+    whole, path = on_device(2), tmp_path / "checkpoint.pt"
+    unbroken = fit(whole, digits(), OPTIONS, cuda_graphs=True)
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(0)
+        return len(asked) > 12
+
+    with pytest.raises(TrainingStopped):
+        fit(on_device(2), digits(), OPTIONS, checkpoint=path, should_stop=should_stop, cuda_graphs=True)
+    fresh = on_device(2)
+    resumed = fit(fresh, digits(), OPTIONS, checkpoint=path, cuda_graphs=True)
+    for one, other in zip(unbroken.epochs, resumed.epochs, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=5e-2)
+    assert resumed.validation_accuracy == pytest.approx(unbroken.validation_accuracy, abs=0.1)
