@@ -11,6 +11,7 @@ import numpy as np
 
 from design.architecture import INPUT, Architecture
 from design.design import Design, Genotype
+from design.distinct import without_doubles
 from design.encoding import IntArray
 from design.errors import InvalidGenotype, TaskTooSmall
 from design.layer import Layer, Op
@@ -125,7 +126,7 @@ class GeneSpace(Generic[Place]):
                     other = own.copy()
                     other[index] = choice
                     changed.append(other)
-        found = np.unique(self.canonical(task, np.array(changed)), axis=0)
+        found = without_doubles(self.canonical(task, np.array(changed)))
         return np.asarray(found[(found != own).any(axis=1)], dtype=np.int64)
 
     def decode(self, task: Task, genotype: Sequence[int] | IntArray) -> Design:

@@ -12,6 +12,7 @@ import numpy as np
 from design.architecture import INPUT
 from design.channels import channel_groups, prune
 from design.design import Design
+from design.distinct import distinct_rows
 from design.encoding import EncodedDesigns, IntArray, RowTable, layer_rows
 from design.genes import Gene, GeneKind, GeneSpace, Part
 from design.liveness import peak_bytes
@@ -134,16 +135,15 @@ class BlockSpace(GeneSpace[Slot]):
             for number in reversed(range(len(slots))):
                 slot = slots[number]
                 keys = np.column_stack([genotypes[:, list(slot.genes)], bits])
-                distinct, which = np.unique(keys, axis=0, return_inverse=True)
+                first, which = distinct_rows(keys)
                 found = [
                     self._encoded(cache, task, number, tuple(int(v) for v in key[:-1]), int(key[-1]))
-                    for key in distinct
+                    for key in keys[first]
                 ]
                 width = max((len(one.row_ids) for one in found), default=0)
                 ids = np.zeros((len(found), width), dtype=np.int64)
                 for index, one in enumerate(found):
                     ids[index, : len(one.row_ids)] = one.row_ids
-                which = which.reshape(-1)
                 parts.append(ids[which])
                 bits = np.array([one.input_bits for one in found], dtype=np.int64)[which]
                 peaks = np.maximum(peaks, np.array([one.peak_bytes for one in found], dtype=np.float64)[which])

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from design.distinct import without_doubles
 from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.space import GeneKind, Space
 from design.task import Task
@@ -30,7 +31,7 @@ def family(space: Space, task: Task, policy: tuple[int, ...]) -> EncodedDesigns:
         for gene, choice in zip(space.genes(task), policy, strict=True)
     ]
     every = np.stack(np.meshgrid(*choices, indexing="ij"), axis=-1).reshape(-1, len(choices))
-    found = space.rows(task, np.unique(space.canonical(task, every), axis=0))
+    found = space.rows(task, without_doubles(space.canonical(task, every)))
     return EncodedDesigns(
         rows=found.rows,
         row_ids=found.row_ids.astype(np.int32),  # half the memory, kept for long

@@ -1,9 +1,10 @@
 """Fleet: designs for many devices in one pass, and the fewest designs that serve them all.
 
 Every device judges the libraries of all spaces, adapted to its precisions, in one prediction: what is best for it, what
-keeps whose limits and hence which groups can share one design all follow from that. A device for which all that breaks
-a limit is looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds one twice: nearly what a
-single request is proposed, without a search.
+keeps whose limits and hence which groups can share one design all follow from that. Designs that are too large or not
+accurate enough on any device are judged only where nothing else is left. A device for which all that breaks a limit is
+looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds one by half: nearly what a single
+request is proposed, without a search.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from design.constraints import LimitName
 from design.encoding import IntArray
 from design.errors import BespokeError, TaskTooSmall
 from design.space import Space
@@ -23,19 +26,24 @@ from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.fleet_member import FleetMember, by_itself, tightest_of
 from optimizer.library import NoLibrary, library
 from optimizer.library_search import LibrarySearch
-from optimizer.objective import Objective, Scores
+from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of, name_of, numbered
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
 from predictors.accuracy import accuracy_predictor
 from predictors.descriptor import Descriptor, describe
-from predictors.predict import Predictions, predict
+from predictors.predict import Predictions, own_figures, predict
 
 MOST_DEVICES = 1_000
 OFFERED = 200
 """Designs of each library that every device judges."""
 TOGETHER = 32
 """Sets of precisions whose designs are held at once."""
+SHARING = 4
+"""Devices with the same precisions and limits from which on what breaks their limits anywhere is left out first."""
+OF_ANY_DEVICE: tuple[LimitName, ...] = ("model_kb", "training_memory_kb", "min_accuracy")
+"""Limits on what does not depend on the device."""
+Limits = tuple[tuple[LimitName, float], ...]
 SHELF = Shelf(most=32)
 
 
@@ -85,13 +93,21 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     names: dict[Name, int] = {}
     distinct = list(dict.fromkeys(keys.values()))
     for begun in range(0, len(distinct), TOGETHER):
-        offers = SHELF.of(distinct[begun : begun + TOGETHER], first.task, OFFERED)
-        rows = {key: numbered(own.names, names) for key, own in offers.items()}
-        for number, key in keys.items():
-            if key in offers:
-                members[number], judged[number] = _judge(
-                    number, problems[number], devices[number], offers[key], rows[key]
-                )
+        for key, own in SHELF.of(distinct[begun : begun + TOGETHER], first.task, OFFERED).items():
+            rows = numbered(own.names, names)
+            alike: dict[Limits, list[int]] = {}
+            for number in (number for number, its in keys.items() if its == key):
+                alike.setdefault(_of_any_device(problems[number]), []).append(number)
+            for limits, numbers in alike.items():
+                within = _within(own, limits, first) if limits and len(numbers) >= SHARING else None
+                for number in numbers:
+                    problem, device = problems[number], devices[number]
+                    if within is not None:
+                        kept, few = within
+                        members[number], judged[number] = _judge(number, problem, device, few, rows[kept])
+                        if judged[number].able:
+                            continue
+                    members[number], judged[number] = _judge(number, problem, device, own, rows)
     for number in sorted(judged):
         shared = members[number]
         if isinstance(shared, FleetMember) and not shared.feasible:
@@ -136,6 +152,22 @@ def _spaces(problem: Problem) -> dict[str, Space]:
             "Ask for one device at a time: single requests can be searched.",
         )
     return found
+
+
+def _of_any_device(problem: Problem) -> Limits:
+    """The limits of a request that a design keeps on every device or on none."""
+    return tuple((name, value) for name, value in problem.constraints.limits().items() if name in OF_ANY_DEVICE)
+
+
+def _within(own: Offers, limits: Limits, problem: Problem) -> tuple[NDArray[np.bool_], Offers] | None:
+    """What is offered that keeps such limits: which (N), and those alone; None where all or none keep them."""
+    figures = own_figures(own.designs, problem.task)
+    at_risk = np.full((len(own.names), len(LIMITS)), np.nan)
+    at_risk[:, LIMITS.index("model_kb")] = figures.model_bytes / 1000
+    at_risk[:, LIMITS.index("training_memory_kb")] = figures.training_memory_bytes / 1000
+    at_risk[:, LIMITS.index("min_accuracy")] = figures.accuracy.limit_quantile(problem.constraints.risk)
+    kept = np.asarray(Objective(limits=dict(limits)).excess_at(at_risk).max(axis=1) == 0)
+    return (kept, own.take(kept)) if kept.any() and not kept.all() else None
 
 
 def _judge(

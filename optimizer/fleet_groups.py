@@ -67,6 +67,11 @@ class Judged:
         )
 
     @property
+    def able(self) -> bool:
+        """Whether the best keeps every limit."""
+        return bool(self.keeps[self.best])
+
+    @property
     def served(self) -> NDArray[np.bool_]:
         """Which of the designs serve it, N."""
         return np.asarray(self.keeps & (self.accuracy >= self.accuracy[self.best] - MOST_LOST))
@@ -79,7 +84,7 @@ def groups(judged: Sequence[Judged], names: Sequence[Name]) -> tuple[FleetGroup,
         judged: Devices.
         names: Of all designs offered to any of them.
     """
-    able = [one for one in judged if one.keeps[one.best]]
+    able = [one for one in judged if one.able]
     if not able:
         return ()
     reach = np.zeros(len(names), dtype=np.int64)

@@ -18,7 +18,7 @@ from optimizer.trials import begun, best_first
 from predictors.descriptor import Descriptor
 from predictors.predict import Predictions, predict
 
-HOPELESS = math.log(2)
+HOPELESS = math.log(1.5)
 """Excess of one limit (logarithm of what is reached to what is allowed) from which on nothing is looked for any more.
 Of 85 devices for which something was found none exceeded its limits by more than .27, all of them together."""
 

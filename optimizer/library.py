@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from design.distinct import distinct_rows
 from design.encoding import EncodedDesigns, IntArray
 from design.errors import BespokeError
 from design.precision import Bits
@@ -83,8 +84,7 @@ def adapted(space: Space, task: Task, supported_bits: SupportedBits, count: int)
     assert known is not None
     assert mask is not None
     own = space.canonical(task, mask.apply(known[:count]))
-    _, first = np.unique(own, axis=0, return_index=True)
-    return np.asarray(own[np.sort(first)])
+    return np.asarray(own[np.sort(distinct_rows(own)[0])])
 
 
 @lru_cache(maxsize=CACHED)

@@ -7,8 +7,7 @@ brings much.
 
 from __future__ import annotations
 
-import numpy as np
-
+from design.distinct import without_doubles
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
@@ -62,7 +61,7 @@ def _designs(trials: Trials) -> EncodedDesigns:
         return offered(space, task, bits, OFFERED)  # type: ignore[arg-type]  # by identity
     known = library(space, task)  # type: ignore[arg-type]  # by identity
     assert known is not None
-    return space.rows(task, np.unique(trials.allowed(known[:OFFERED]), axis=0))
+    return space.rows(task, without_doubles(trials.allowed(known[:OFFERED])))
 
 
 def has_library(space: Space, task: Task) -> bool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from design.distinct import without_doubles
 from design.encoding import IntArray
 from optimizer.ask import Ask, ask_of
 from optimizer.gene_code import GeneCode, gene_code
@@ -103,7 +103,7 @@ class NeuralSearch:
             families,
         )
         chosen = Places(asked.code).by_gene(scores).argmax(dim=-1).numpy()
-        return np.unique(trials.allowed(chosen), axis=0)
+        return without_doubles(trials.allowed(chosen))
 
 
 @dataclass(frozen=True, kw_only=True)

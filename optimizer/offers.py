@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
+from design.distinct import distinct_rows
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
@@ -46,6 +48,17 @@ class Offers:
                 return space, part.take(np.array([index]))
             index -= len(part)
         raise IndexError(index)
+
+    def take(self, kept: NDArray[np.bool_]) -> Offers:
+        """Those kept (N); together they have the layers that occur in them alone."""
+        begun = np.cumsum([0, *(len(part) for _, part in self.parts)])
+        parts = [
+            (space, part.take(kept[first:end]))
+            for (space, part), first, end in zip(self.parts, begun[:-1], begun[1:], strict=True)
+            if kept[first:end].any()
+        ]
+        names = tuple(name for name, one in zip(self.names, kept.tolist(), strict=True) if one)
+        return Offers(designs=self.designs.take(kept).compact(), parts=tuple(parts), names=names)
 
 
 class Shelf:
@@ -81,12 +94,13 @@ def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:
     for space in dict.fromkeys(space for spaces, _ in keys for space in spaces):
         precisions = list(dict.fromkeys(bits for spaces, bits in keys if space in spaces))
         own = [adapted(space, task, bits, count) for bits in precisions]
-        distinct, number = np.unique(np.concatenate(own), axis=0, return_inverse=True)
-        designs = space.rows(task, distinct)
+        every = np.concatenate(own)
+        first_of, number = distinct_rows(every)
+        designs = space.rows(task, every[first_of])
         own_figures(designs, task)  # the same on every device
         ends = np.cumsum([0, *(len(one) for one in own)])
         for bits, first, end in zip(precisions, ends[:-1], ends[1:], strict=True):
-            parts[space, bits] = designs.take(number.reshape(-1)[first:end]).compact()
+            parts[space, bits] = designs.take(number[first:end]).compact()
     return {(spaces, bits): _joined([(space, parts[space, bits]) for space in spaces], task) for spaces, bits in keys}
 
 

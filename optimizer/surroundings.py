@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from design.constraints import Preferences
+from design.distinct import without_doubles
 from optimizer.exchange import Changes, combined
 from optimizer.objective import Objective, Scores
 from optimizer.trials import Trials
@@ -42,7 +43,7 @@ def score_surroundings(trials: Trials) -> None:
         for (place, preferring), own, (first, last) in zip(places, changes, pairwise(ends), strict=True)
         for objective in preferring
     ]
-    trials.score(np.unique(np.concatenate(sets), axis=0))
+    trials.score(without_doubles(np.concatenate(sets)))
 
 
 def _preferring(objective: Objective, accuracy: float) -> Objective:

@@ -143,9 +143,10 @@ class LearnedLatency:
         found = posterior(pairs_of(traits, np.zeros(0), facts), np.zeros(0), self.weights.variances)
         return AdaptedLatency(self.weights, device, facts, walk, found, none, np.zeros(0))
 
-    def likeness(self, designs: EncodedDesigns, device: Descriptor) -> FloatArray:
-        """How like the networks fitted on each design is (1: one of them), N."""
-        return self.weights.effects.traits(network_features(designs, executed_width(designs.rows, device))).nearest
+    def likeness(self, designs: EncodedDesigns, device: Descriptor, index: IntArray) -> FloatArray:
+        """How like the networks fitted on each of the designs at `index` is (1: one of them)."""
+        features = network_features(designs, executed_width(designs.rows, device))
+        return self.weights.effects.traits(features[index]).nearest
 
     def adapt(self, designs: EncodedDesigns, latency_ms: FloatArray, device: Descriptor) -> AdaptedLatency:
         """The same predictor after M measurements on one device, in closed form.

@@ -147,7 +147,7 @@ def ncnn_weight(designs: EncodedDesigns, device: Descriptor) -> tuple[FloatArray
     large = np.flatnonzero(weight > 0)
     median, spread = np.ones(len(designs)), np.ones(len(designs))
     if len(large):
-        likeness = ncnn_latency().likeness(designs, device)[large]
+        likeness = ncnn_latency().likeness(designs, device, large)
         weight[large] *= np.clip((likeness**2 - _LEAST_LIKENESS) / (1 - _LEAST_LIKENESS), 0.0, 1.0)
     known = np.flatnonzero(weight > 0)
     if len(known):

@@ -121,7 +121,7 @@ def test_far_from_all_limits_nothing_more_is_looked_for(monkeypatch: pytest.Monk
         return proposed(searches, exact=exact)
 
     monkeypatch.setattr(fleet_member, "proposed", counted)
-    near = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 1.3))
+    near = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 1.2))
     far = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 3))
     for own in (near, far):
         (member,) = optimize_fleet([own]).members
