@@ -20,6 +20,7 @@ from design.task import Task
 from predictors.cpu_facts import CpuFacts, cpu_facts
 from predictors.descriptor import Descriptor
 from predictors.latency_weights import LatencyWeights
+from predictors.layer_model import LayerModel
 from predictors.layer_terms import row_seconds
 from predictors.measurement import InvalidMeasurements
 from predictors.network_effects import NetworkTraits
@@ -27,7 +28,7 @@ from predictors.network_features import LOG_MACS, NETWORK_FEATURES, SHARE_INT8, 
 from predictors.predictor import Estimates, Predictor
 from predictors.random_effects import Pairs, Posterior, posterior
 from predictors.roofline import executed_width
-from predictors.trees import TreeWalk
+from predictors.trees import KnownTrees
 
 _ASSUMED_VARIANCE = {"clock_ghz": 0.16, "fp32_macs_per_cycle": 0.36, "threads": 0.09, "fp16_arithmetic": 0.06}
 """Variance of log latency that an assumed figure adds: they scale the peak. The core's name stands for the second."""
@@ -65,7 +66,7 @@ def blended(layers: FloatArray, trees: FloatArray, traits: NetworkTraits, tree_w
 
 def _prior(
     weights: LatencyWeights,
-    walk: TreeWalk,
+    walk: KnownTrees,
     designs: EncodedDesigns,
     width: IntArray,
     facts: CpuFacts,
@@ -73,16 +74,45 @@ def _prior(
 ) -> _Prior:
     features = network_features(designs, width)
     traits = weights.effects.traits(features)
-    seconds = designs.total(row_seconds(designs.rows, width, facts, weights.layers.prices(facts), batch))
-    layers = np.log(np.maximum(seconds, 1e-12))
+    rows = _Rows.of(designs, width)
+    layers = np.log(np.maximum(designs.total(rows.seconds(facts, weights.layers, batch)), 1e-12))
     offset = features[:, LOG_MACS] + np.log(batch) - np.log(facts.macs_per_second)
     trees = walk.predict(features) + offset
     if facts.binary_speedup > 1 and (width == 1).any():
         plain = replace(facts, binary_speedup=1.0)
-        slow = designs.total(row_seconds(designs.rows, width, plain, weights.layers.prices(plain), batch))
+        slow = designs.total(rows.seconds(plain, weights.layers, batch))
         trees = trees + layers - np.log(np.maximum(slow, 1e-12))
     log_seconds = blended(layers, trees, traits, weights.tree_weight)
     return _Prior(log_seconds=log_seconds, pairs=pairs_of(traits, features[:, SHARE_INT8], facts))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Those of R distinct rows that some design has: a few designs often share a table with thousands.
+
+    Attributes:
+        named: Their numbers.
+        rows: They themselves.
+        width: Bits that each of them computes at.
+        number: R.
+    """
+
+    named: IntArray
+    rows: FloatArray
+    width: IntArray
+    number: int
+
+    @classmethod
+    def of(cls, designs: EncodedDesigns, width: IntArray) -> _Rows:
+        """Of a set of designs; `width` is R."""
+        named = np.flatnonzero(designs.named)
+        return cls(named, designs.rows[named], width[named], len(width))
+
+    def seconds(self, facts: CpuFacts, layers: LayerModel, batch: int) -> FloatArray:
+        """Of every distinct row, R; 0 of those that no design has."""
+        found = np.zeros(self.number)
+        found[self.named] = row_seconds(self.rows, self.width, facts, layers.prices(facts), batch)
+        return found
 
 
 def _compact(designs: EncodedDesigns) -> EncodedDesigns:
@@ -138,7 +168,7 @@ class LearnedLatency:
         if not self.supports(device):
             raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
         facts, none = cpu_facts(device), np.zeros(0, dtype=np.int64)
-        walk = self.weights.trees.fixed(facts.features)
+        walk = self.weights.trees.knowing(facts.features)
         traits = self.weights.effects.traits(np.zeros((0, len(NETWORK_FEATURES))))
         found = posterior(pairs_of(traits, np.zeros(0), facts), np.zeros(0), self.weights.variances)
         return AdaptedLatency(self.weights, device, facts, walk, found, none, np.zeros(0))
@@ -175,7 +205,7 @@ class LearnedLatency:
         distinct = _compact(designs.take(first))
         logs = np.array([np.median(np.log(1e-3 * measured[group == number])) for number in range(len(first))])
         width = executed_width(distinct.rows, device)
-        walk = self.weights.trees.fixed(facts.features)
+        walk = self.weights.trees.knowing(facts.features)
         prior = _prior(self.weights, walk, distinct, width, facts, device.batch_size)
         found = posterior(prior.pairs, logs - prior.log_seconds, self.weights.variances)
         return AdaptedLatency(self.weights, device, facts, walk, found, group, prior.log_seconds)
@@ -205,7 +235,7 @@ class AdaptedLatency:
         weights: LatencyWeights,
         device: Descriptor,
         facts: CpuFacts,
-        walk: TreeWalk,
+        walk: KnownTrees,
         found: Posterior,
         group: IntArray,
         log_seconds: FloatArray,

@@ -43,26 +43,29 @@ class Trees:
 
     def fixed(self, features: FloatArray) -> TreeWalk:
         """The trees for rows whose first features (F' of them) are known: what these decide is decided here."""
-        known = len(features)
+        known, feature = len(features), self.feature.view(np.uint8)  # of a leaf: 255
         value = np.concatenate([features.astype(np.float32), np.zeros(1, np.float32)])
 
         def decided(nodes: NDArray[np.int64]) -> NDArray[np.int64]:
-            nodes = nodes.copy()
-            while True:
-                asked = self.feature[nodes]
-                here = np.flatnonzero((asked >= 0) & (asked < known))
-                if not len(here):
-                    return nodes
-                own = nodes[here]
-                below = value[asked[here]] <= self.number[own]
-                nodes[here] = own + np.where(below, 1, self.skip[own])
+            """Where these nodes lead by what is known."""
+            nodes, asked = nodes.copy(), feature.take(nodes)
+            here = (asked < known).nonzero()[0]
+            asked = asked.take(here)
+            while len(here):
+                own = nodes.take(here)
+                own += np.where(value.take(asked) <= self.number.take(own), 1, self.skip.take(own))
+                nodes[here] = own
+                asked = feature.take(own)
+                going = (asked < known).nonzero()[0]
+                here, asked = here.take(going), asked.take(going)
+            return nodes
 
         front = decided(self.root.astype(np.int64))
         levels, children, count = [front], [], len(front)
         while True:
-            inner = self.feature[front] >= 0
-            own = np.flatnonzero(inner)
-            below = decided(np.concatenate([front[own] + 1, front[own] + self.skip[front[own]]]))
+            own = (self.feature.take(front) >= 0).nonzero()[0]
+            inner = front.take(own)
+            below = decided(np.concatenate([inner + 1, inner + self.skip.take(inner)]))
             child = np.repeat(np.arange(count - len(front), count), 2).reshape(-1, 2)
             child[own] = count + np.arange(len(below)).reshape(2, -1).T
             children.append(child)
@@ -81,9 +84,27 @@ class Trees:
             depth=len(levels) - 1,
         )
 
+    def knowing(self, features: FloatArray) -> KnownTrees:
+        """The trees for rows whose first features (F') are known, for few rows and for many."""
+        return KnownTrees(self, features)
+
     def predict(self, features: FloatArray) -> FloatArray:
         """Mean over the trees, N, of N x F features."""
-        return self.fixed(np.zeros(0)).predict(features)
+        feature, (count, width) = self.feature.view(np.uint8), features.shape  # of a leaf: 255
+        compared = np.ascontiguousarray(features, dtype=np.float32).ravel()
+        node = np.repeat(self.root.astype(np.int64), count)
+        start = np.tile(np.arange(count) * width, len(self.root))
+        here, own = np.arange(len(node)), node
+        while True:
+            asked = feature.take(own)
+            inner = (asked < width).nonzero()[0]
+            if not len(inner):
+                break
+            here, own, start = here.take(inner), own.take(inner), start.take(inner)
+            below = compared.take(start + asked.take(inner)) <= self.number.take(own)
+            own += np.where(below, 1, self.skip.take(own))
+            node[here] = own
+        return _mean(self.number.take(node), len(self.root))
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What is stored."""
@@ -129,8 +150,39 @@ class TreeWalk:
         for _ in range(self.depth):
             goes_right = compared.take(start + self.feature.take(node)) > self.number.take(node)
             node = self.child.take(2 * node + goes_right)
-        found = self.value.take(node).reshape(len(self.root), count)
-        return np.asarray(found.mean(axis=0, dtype=np.float64))
+        return _mean(self.value.take(node), len(self.root))
+
+
+FEW = 64
+"""Rows from which on it pays to decide first what is known."""
+
+
+class KnownTrees:
+    """Trees for rows whose first features are known: what these decide is decided once, when enough is asked.
+
+    Args:
+        trees: As fitted.
+        features: F', the known ones.
+    """
+
+    def __init__(self, trees: Trees, features: FloatArray) -> None:
+        self._trees, self._features = trees, features
+        self._walk: TreeWalk | None = None
+        self._asked = 0
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """Mean over the trees, N, of N x F features (those not known)."""
+        self._asked += len(features)
+        if self._walk is None and self._asked < FEW:
+            known = np.broadcast_to(self._features, (len(features), len(self._features)))
+            return self._trees.predict(np.concatenate([known, features], axis=1))
+        self._walk = self._walk or self._trees.fixed(self._features)
+        return self._walk.predict(features)
+
+
+def _mean(leaves: NDArray[np.float32], trees: int) -> FloatArray:
+    """Mean over the trees of the leaves that each row (N) comes to, tree by tree."""
+    return np.asarray(leaves.reshape(trees, -1).mean(axis=0, dtype=np.float64))
 
 
 def fit_trees(features: FloatArray, target: FloatArray, options: TreeOptions, seed: int) -> Trees:

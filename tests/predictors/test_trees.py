@@ -35,6 +35,9 @@ def test_fixing_features_changes_nothing(trees: Trees, known: int) -> None:
     walk = trees.fixed(fresh[0, :known])
     np.testing.assert_array_equal(walk.predict(fresh[:, known:]), trees.predict(fresh))
     assert walk.depth <= trees.depth
+    knowing = trees.knowing(fresh[0, :known])
+    for number in (3, 0, 40, 40):  # each by itself, then by what is decided already
+        np.testing.assert_array_equal(knowing.predict(fresh[:number, known:]), trees.predict(fresh[:number]))
 
 
 def test_survives_storage_and_is_reproducible(data: tuple[FloatArray, FloatArray], trees: Trees) -> None:
