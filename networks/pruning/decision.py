@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from design.design import Design
+from networks.errors import InvalidSelection
 from networks.network import Network, Unit
 from networks.pad import Pad
 from networks.pruning.allocation import Allocation, SameShare, bounds, shared_epsilon
@@ -42,20 +43,36 @@ class Method:
 
     Attributes:
         score: What filters are worth.
-        shared: How families share the budget; EPSILON needs sensitivities.
+        shared: How families share the budget; None: EPSILON for sensitivities, UNIFORM for other scores.
         variant: How filters of a family are chosen by their scores.
         bound: Constants of the theorem.
         seed: Of the variants that draw.
         multiple: Numbers kept of a family are multiples of it, or all (not in variants that draw): runtimes compute
             channels in blocks.
+
+    Raises:
+        InvalidSelection: EPSILON for scores that are no sensitivities: it is a bound on errors of sums.
     """
 
     score: Score
-    shared: Shared = Shared.EPSILON
+    shared: Shared | None = None
     variant: Variant = Variant.DETERMINISTIC
     bound: BoundOptions = BERNSTEIN
     seed: int = 0
     multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.shared is Shared.EPSILON and not isinstance(self.score, Sensitivity):
+            raise InvalidSelection(
+                "scores of filters must be sensitivities to share one error bound",
+                type(self.score).__name__,
+                "Set shared=Shared.UNIFORM.",
+            )
+
+    @property
+    def sharing(self) -> Shared:
+        """How families share the budget."""
+        return self.shared or (Shared.EPSILON if isinstance(self.score, Sensitivity) else Shared.UNIFORM)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +142,7 @@ def decide(
     found = found or families_of(network)
     scores = scores or method.score(network, found)
     allocation: Allocation = SameShare(sizes=[family.size for family in found.families])
-    if method.shared is Shared.EPSILON:
+    if method.sharing is Shared.EPSILON:
         allocation = shared_epsilon(network.architecture, found, scores, method.bound)
     worth = worths(found, scores, method.score)
     allotment = allot(design, found, allocation, amount, target, tolerance, method.multiple)

@@ -22,7 +22,7 @@ from networks.export.trained import load_trained
 from networks.network import Network
 from networks.pruning.budget import AMOUNTS, Amount
 from networks.pruning.compensation import channel_means
-from networks.pruning.decision import Decision, Method, Shared, decide, families_of
+from networks.pruning.decision import Decision, Method, decide, families_of
 from networks.pruning.kept_whole import kept_whole
 from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import L1Norm, Sensitivity
@@ -198,7 +198,7 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         UnsupportedLayer, ExportDisagrees: See `export_onnx` and `verify`.
     """
     network, design = model.network, model.design
-    method = Method(score=L1Norm(), shared=Shared.UNIFORM)
+    method = Method(score=L1Norm())
     if samples is not None:
         method = Method(score=Sensitivity(batches=samples.batches))
     found = families_of(network)

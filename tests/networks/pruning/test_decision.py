@@ -86,9 +86,13 @@ def test_what_the_usual_scores_are() -> None:
         NormScale()(trained(plain(norm=False)), found)
 
 
-@pytest.mark.parametrize("shared", Shared)
+@pytest.mark.parametrize("shared", [*Shared, None])
 @pytest.mark.parametrize("name", SCORES)
-def test_the_best_filters_stay_and_the_budget_holds(name: str, shared: Shared) -> None:
+def test_the_best_filters_stay_and_the_budget_holds(name: str, shared: Shared | None) -> None:
+    if shared is Shared.EPSILON and name != "sensitivity":
+        with pytest.raises(InvalidSelection, match="must be sensitivities to share one error bound"):
+            Method(score=SCORES[name], shared=shared)
+        return
     design = plain()
     module = trained(design)
     target = 0.5 * float(MACS([design])[0])
