@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from benchmarks.hybrid_figure import draw
-from benchmarks.hybrid_recipe import RECIPE, Job
-from benchmarks.hybrid_runs import Places, Result, hardware, read_data, run, stored_results
+from benchmarks.hybrid_recipe import Job
+from benchmarks.hybrid_runs import Places, Result, hardware, machines, read_data, run, stored_results
 from benchmarks.hybrid_table import ENERGY_MODEL, table, tell
 from benchmarks.hybrid_throughput import throughput
 from benchmarks.hybrid_variants import (
@@ -142,7 +142,7 @@ def _measured(study: Study) -> dict[str, Any]:
     results: dict[str, Any] = {
         "benchmark": "hybrid",
         "quick": study.limit is not None,
-        "recipe": RECIPE,
+        "recipe": study.job(study.networks[0], "full_precision", 0).recipe,
         "energy_model": ENERGY_MODEL,
         "published_binary_resnet20": PUBLISHED_BINARY,
         "hardware": hardware(study.device),
@@ -156,6 +156,7 @@ def _measured(study: Study) -> dict[str, Any]:
         tell(network.name, rows)
         own: dict[str, Any] = dict(rows)
         own["gap_recovered"] = {variant: row.get("gap_recovered") for variant, row in rows.items()}
+        own["trained_on"] = machines(runs)
         own["missing_runs"] = len(network.variants) * network.seeds - len(runs)
         if found is not None:
             own["significance"] = _described(study, network, found)

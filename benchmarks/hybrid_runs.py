@@ -93,11 +93,10 @@ def trained_weights(job: Job, places: Places) -> Path:
     torch.set_num_threads(1)
     design = design_of(job.network, job.variant, job.significant)
     digest = job.digest(design)
-    kept = places.results / "weights" / f"{digest[:16]}.safetensors"
+    kept, path = _weights_of(digest, places)
     if kept.exists():
         return kept
-    folder = places.cache / digest[:16]
-    path = folder / WEIGHTS
+    folder = path.parent
     with alone(folder):
         if not path.exists():
             if digest in stored_results(places.results):
@@ -106,6 +105,17 @@ def trained_weights(job: Job, places: Places) -> Path:
             else:
                 _trained(job, design, digest, folder, places)
     return path
+
+
+def has_weights(job: Job, places: Places) -> bool:
+    """Whether `trained_weights` trains nothing."""
+    digest = job.digest(design_of(job.network, job.variant, job.significant))
+    return any(path.exists() for path in _weights_of(digest, places))
+
+
+def _weights_of(digest: str, places: Places) -> tuple[Path, Path]:
+    """Where weights can be: kept beside the results, and in the cache."""
+    return places.results / "weights" / f"{digest[:16]}.safetensors", places.cache / digest[:16] / WEIGHTS
 
 
 @contextmanager
@@ -152,20 +162,26 @@ def _trained(job: Job, design: Design, digest: str, folder: Path, places: Places
 def _fitted(job: Job, design: Design, data: TrainingData, folder: Path) -> tuple[nn.Module, Fitted]:
     """Trained on the device of the job (going on from a checkpoint), and back on the CPU."""
     module = build(design, seed=job.seed, options=ALIKE)
-    fitted = fitted_on(job.device, module, data, job.options, folder / "checkpoint.pt", job.title)
+    fitted = fitted_on(job.device, module, data, job.options, folder, job.title)
     return module, fitted
 
 
 def fitted_on(
-    device: str, module: nn.Module, data: TrainingData, options: FitOptions, checkpoint: Path, title: str
+    device: str, module: nn.Module, data: TrainingData, options: FitOptions, folder: Path, title: str
 ) -> Fitted:
-    """Train a module of the CPU on a device."""
-    graphs = torch.device(device).type == "cuda"
-    fitted = fit(
-        module.to(device), data, options, checkpoint=checkpoint, progress=EpochTeller(title), cuda_graphs=graphs
-    )
+    """Train a module of the CPU on a device; each kind of device goes on from checkpoints of its own in the folder."""
+    kind = torch.device(device).type
+    path = folder / ("checkpoint.pt" if kind == "cpu" else f"checkpoint-{kind}.pt")
+    told = EpochTeller(title)
+    fitted = fit(module.to(device), data, options, checkpoint=path, progress=told, cuda_graphs=kind == "cuda")
     module.cpu()
     return fitted
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Those of every kind of device: what they led to is kept."""
+    for path in folder.glob("checkpoint*.pt"):
+        path.unlink()
 
 
 def _keep_weights(module: nn.Module, folder: Path) -> None:
@@ -173,7 +189,7 @@ def _keep_weights(module: nn.Module, folder: Path) -> None:
     beside = folder / "weights.part"
     save_file({name: value.contiguous() for name, value in module.state_dict().items()}, beside)
     os.replace(beside, folder / WEIGHTS)
-    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    remove_checkpoints(folder)
 
 
 @lru_cache(maxsize=1)
@@ -203,6 +219,11 @@ def _components(module: nn.Module, design: Design, data: TrainingData) -> dict[s
 
 def _pictures(batches: Batches) -> Iterator[Tensor]:
     return (images for images, _ in batches.in_order())
+
+
+def machines(runs: Sequence[Result]) -> list[str]:
+    """Where runs were trained: the accelerators, or the processors where there were none."""
+    return sorted({str(run["hardware"].get("accelerator", run["hardware"]["processor"])) for run in runs})
 
 
 def keep(result: Result, path: Path) -> None:

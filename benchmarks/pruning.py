@@ -21,14 +21,14 @@ from typing import Any
 import torch
 
 from benchmarks.hybrid import RESULTS as PARENT_RESULTS
-from benchmarks.hybrid_runs import Places, Result, hardware, read_data, stored_results
+from benchmarks.hybrid_runs import Places, Result, hardware, has_weights, read_data, stored_results
 from benchmarks.hybrid_variants import NETWORKS, RESNET20, VGG_SMALL, design_of
 from benchmarks.pruning_bound import DRAWS, bound_study
 from benchmarks.pruning_costs import sensitivity_cost, speed_ups
 from benchmarks.pruning_dead import surgery_errors
 from benchmarks.pruning_recipe import CHOSEN_ON, FINE_TUNING, KEPT, METHODS, PARENT, PICTURES, RATES, VARIANT, Job
 from benchmarks.pruning_runs import Stations, held_out, parent_of, run
-from benchmarks.pruning_table import floors, percent, table, tell
+from benchmarks.pruning_table import floors, leads, percent, table, tell
 from benchmarks.report import Arguments, base_parser, checked, say, write
 from benchmarks.training_device import add_device, check_device
 from design.design import Design
@@ -62,7 +62,7 @@ class Study:
         rate_epochs: Further ones of the runs that choose the rate.
         kept: Shares of the parameters.
         rates: To choose from.
-        vgg: Also VGG with 85 % removed.
+        vgg: Also train VGG with 85 % removed; what is finished of it is told anyway.
         parent_epochs: Of the parents; None: those of the hybrid study.
         device: Where networks are trained; they are pruned and tested on the CPU.
         jobs: Processes, one thread each.
@@ -112,7 +112,7 @@ class Study:
     def wanted_of_vgg(self, rate: float) -> list[Job]:
         """The runs of VGG, one seed."""
         pairs = [(PARENT, 1.0), *((method, MOST_REMOVED) for method in METHODS)]
-        return [self.job(method, keep, 0, rate, VGG_SMALL.name) for method, keep in pairs] if self.vgg else []
+        return [self.job(method, keep, 0, rate, VGG_SMALL.name) for method, keep in pairs]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             kept=KEPT[1:2],
             limit=QUICK_PICTURES,
             test_limit=QUICK_TESTED,
-            parent_epochs=QUICK_PARENT_EPOCHS,
+            parent_epochs=study.parent_epochs or QUICK_PARENT_EPOCHS,
         )
         write(_measured(short), given.json)
 
@@ -148,7 +148,7 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Arguments, argparse.Nam
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes, a thread each")
     parser.add_argument("--parent-epochs", type=int, metavar="N", help="of the parents, in place of 15 and 10")
     add_device(parser)
-    parser.add_argument("--vgg", action="store_true", help="also VGG with 85 %% of its parameters removed")
+    parser.add_argument("--vgg", action="store_true", help="also train VGG with 85 %% of its parameters removed")
     parser.add_argument("--stored", action="store_true", help="train nothing, report the finished runs")
     parser.add_argument("--runs-only", action="store_true", help="take no times and draw nothing")
     found = parser.parse_args(arguments)
@@ -189,7 +189,7 @@ def _measured(study: Study) -> dict[str, Any]:
         "quick": study.limit is not None,
         "recipe": FINE_TUNING | {"learning_rate": rate, "epochs": study.epochs, "sensitivity_pictures": PICTURES},
         "hardware": hardware(study.device),
-        "parent_epochs": study.parent_epochs or NETWORKS[RESNET20.name].epochs,
+        "parent_epochs": {name: study.parent_epochs or own.epochs for name, own in NETWORKS.items()},
     }
     wanted = study.wanted(rate) if rate is not None else []
     if not study.stored:
@@ -197,15 +197,21 @@ def _measured(study: Study) -> dict[str, Any]:
     runs = _finished(study, wanted)
     found = table(runs, study.kept)
     tell(RESNET20.name, found)
-    results |= found | {"missing_runs": len(wanted) - len(runs), "floors": floors(found, study.kept)}
-    if study.vgg and rate is not None:
-        own = study.wanted_of_vgg(rate)
-        if not study.stored:
-            _train(study, own)
-        results[VGG_SMALL.name] = table(_finished(study, own), (MOST_REMOVED,))
+    results |= found | {
+        "missing_runs": len(wanted) - len(runs),
+        "floors": floors(found, study.kept),
+        "ahead": leads(runs, study.kept),
+    }
+    wanted = study.wanted_of_vgg(rate) if rate is not None else []
+    if study.vgg and not study.stored:
+        _train(study, wanted)
+    if found_of_vgg := _finished(study, wanted):
+        results[VGG_SMALL.name] = table(found_of_vgg, (MOST_REMOVED,))
         tell(VGG_SMALL.name, results[VGG_SMALL.name])
     results |= surgery_errors()
-    if study.measured:
+    if study.measured and study.stored and not has_weights(study.job(PARENT, 1, 0, 1).parent, study.stations.parents):
+        say("no times and no draws: the first parent's weights are not there")
+    elif study.measured:
         results |= _looked_at(study, rate, runs)
     return results
 

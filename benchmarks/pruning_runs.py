@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from benchmarks.hybrid_runs import (
     hardware,
     keep,
     read_data,
+    remove_checkpoints,
     stored_results,
     tested_batches,
     trained_weights,
@@ -56,6 +58,14 @@ def parent_of(job: Job, stations: Stations) -> tuple[Network, Design]:
     return network.eval(), design
 
 
+def digest_of(network: Network) -> str:
+    """SHA-256 (hex) of a network's state: parents trained on other machines have other weights."""
+    found = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        found.update(name.encode() + value.contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
 def held_out(data: TrainingData, number: int = PICTURES, *, behind: int = 0) -> Iterator[Tensor]:
     """Batches of pictures of the validation part, the same every time; `behind` so many others."""
     order = torch.randperm(len(data.validation), generator=torch.Generator().manual_seed(0))
@@ -76,6 +86,7 @@ def run(job: Job, stations: Stations) -> Result:
         commit = commit_now()
         data = read_data(places.data, job.limit)
         network, design = parent_of(job, stations)
+        weights = digest_of(network)
         decision = None
         if job.method != PARENT:
             target = job.keep * float(AMOUNTS["parameters"]([design])[0])
@@ -84,7 +95,7 @@ def run(job: Job, stations: Stations) -> Result:
             network, design = carried_out(network, design, decision, lambda: held_out(data))
         tested = tested_batches(data, job.test_limit)
         before = evaluate(network, tested)
-        fitted = fitted_on(job.device, network, data, job.options, folder / "checkpoint.pt", job.title)
+        fitted = fitted_on(job.device, network, data, job.options, folder, job.title)
         after = evaluate(network, tested)
         result: Result = {
             "format": FORMAT,
@@ -100,6 +111,7 @@ def run(job: Job, stations: Stations) -> Result:
             "best_epoch": fitted.best_epoch,
             "seconds": round(fitted.seconds, 1),
             "settings": job.settings,
+            "parent_weights": weights,
             "design": design.digest,
             "kept": dict(design.plan.kept),
             **{name: float(amount([design])[0]) for name, amount in AMOUNTS.items()},
@@ -112,7 +124,7 @@ def run(job: Job, stations: Stations) -> Result:
         }
         name = f"{job.network}-{job.method}-{round(100 * job.keep)}-{job.seed}-{job.digest[:8]}.json"
         keep(result, places.results / name)
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
+        remove_checkpoints(folder)
         return result
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.hybrid_runs import Result
+from benchmarks.hybrid_runs import Result, machines
 from benchmarks.pruning_recipe import METHODS, PARENT
 from benchmarks.report import say
 
@@ -50,7 +50,34 @@ def _figures(own: Sequence[Result], parents: dict[int, Result]) -> dict[str, Any
         "macs": mean(run["macs"] for run in own),
         "bytes": mean(run["bytes"] for run in own),
         "seeds": sorted(run["seed"] for run in own),
+        "trained_on": machines(own),
     }
+
+
+def leads(runs: Sequence[Result], kept: Sequence[float]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By how much the provable method is ahead of others on the same parents: percent kept -> method -> points.
+
+    Mean over seeds, their standard deviation, and on how many of how many seeds it is ahead.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for keep in kept:
+        by_method = {
+            method: {
+                run["seed"]: run["test_accuracy"] for run in runs if run["method"] == method and run["keep"] == keep
+            }
+            for method in METHODS
+        }
+        own = by_method["provable"]
+        for method in METHODS[1:]:
+            points = [100 * (own[seed] - value) for seed, value in by_method[method].items() if seed in own]
+            if points:
+                found.setdefault(percent(keep), {})[method] = {
+                    "points": mean(points),
+                    "sd": stdev(points) if len(points) > 1 else None,
+                    "seeds_ahead": sum(one > 0 for one in points),
+                    "seeds": len(points),
+                }
+    return found
 
 
 def floors(found: dict[str, Any], kept: Sequence[float]) -> dict[str, bool | None]:

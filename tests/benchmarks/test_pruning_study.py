@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import benchmarks.hybrid_runs
 import benchmarks.pruning
 import benchmarks.pruning_dead
-from benchmarks.hybrid_runs import Places, read_data, run, stored_results, trained_weights
+from benchmarks.hybrid_runs import (
+    Places,
+    fitted_on,
+    read_data,
+    remove_checkpoints,
+    run,
+    stored_results,
+    trained_weights,
+)
 from benchmarks.pruning_bound import bound_study
 from benchmarks.pruning_costs import sensitivity_cost, speed_ups
 from benchmarks.pruning_dead import surgery_errors
 from benchmarks.pruning_recipe import METHODS, PARENT, Job
 from benchmarks.pruning_runs import Stations, held_out, parent_of
 from benchmarks.pruning_runs import run as run_pruning
-from benchmarks.pruning_table import floors, table
+from benchmarks.pruning_table import floors, leads, table
 from benchmarks.pruning_topologies import TOPOLOGIES
 from networks.pruning.bound import BERNSTEIN
 
@@ -42,6 +52,7 @@ def test_a_run_is_made_once_and_kept(stations: Stations) -> None:
     result = run_pruning(job("provable"), stations)
     assert stored_results(stations.own.results) == {job("provable").digest: result}
     assert result["parameters"] == pytest.approx(0.6 * 272_474, rel=0.005)
+    assert result["parent_weights"] == run_pruning(job(PARENT, 1), stations)["parent_weights"]
     assert 0 <= result["test_accuracy_before"] <= 1
     assert {one["layer"] for one in result["bound"]} >= {"head.fc", "stage3.block1.shortcut"}
     assert json.dumps(result)
@@ -68,6 +79,23 @@ def test_weights_of_a_finished_parent_that_are_gone_are_trained_again(stations: 
     kept.rename(path)
 
 
+def test_each_kind_of_device_goes_on_from_checkpoints_of_its_own(
+    stations: Stations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = read_data(stations.own.data, None)
+    network, _ = parent_of(job(PARENT, 1), stations)
+    options = job("l1", epochs=2).options
+    fitted_on("cpu", network, data, options, tmp_path, "here")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(benchmarks.hybrid_runs, "fit", lambda module, *rest, **options: given.update(options))
+    monkeypatch.setattr(network, "to", lambda device: network)
+    fitted_on("meta", network, data, options, tmp_path, "there")
+    assert given["checkpoint"] == tmp_path / "checkpoint-meta.pt"
+    remove_checkpoints(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_make_a_run() -> None:
     jobs = [
         job("l1"),
@@ -84,7 +112,8 @@ def test_settings_make_a_run() -> None:
 
 def result(method: str, keep: float, seed: int, accuracy: float) -> dict[str, object]:
     own = {"method": method, "keep": keep, "seed": seed, "test_accuracy": accuracy, "macs": 1.0, "parameters": 1.0}
-    return own | {"test_accuracy_before": accuracy / 2, "bytes": 1.0}
+    machine = {"processor": "one"} if keep == 1 else {"processor": "two", "accelerator": "three"}
+    return own | {"test_accuracy_before": accuracy / 2, "bytes": 1.0, "hardware": machine}
 
 
 def test_the_table_and_the_floors() -> None:
@@ -100,11 +129,23 @@ def test_the_table_and_the_floors() -> None:
     assert found["provable"]["60"]["accuracy"] == pytest.approx(0.903)
     assert found["provable"]["60"]["behind_parent"] == pytest.approx(0.2)
     assert found["parent"]["accuracy_before"] == pytest.approx(0.4525)
+    assert (found["provable"]["60"]["trained_on"], found["parent"]["trained_on"]) == (["three"], ["one"])
     assert "l1" not in found
     assert floors(found, (0.6,)) == {"within_half_a_point": True, "ahead": True}
     assert floors(found, (0.6, 0.4))["ahead"] is None
     better = [run | {"test_accuracy": 1.0} if run["method"] == "random" else run for run in runs]
     assert floors(table(better, (0.6,)), (0.6,))["ahead"] is False
+
+
+def test_leads_are_told_on_the_same_parents() -> None:
+    runs = [result("provable", 0.6, seed, 0.8 + 0.02 * seed) for seed in range(3)]
+    runs += [result("random", 0.6, seed, 0.81) for seed in range(2)]
+    assert leads(runs, (0.6, 0.4)).keys() == {"60"}
+    found = leads(runs, (0.6,))["60"]
+    assert found.keys() == {"random"}
+    assert found["random"]["points"] == pytest.approx(0)
+    assert found["random"]["sd"] == pytest.approx(2**0.5)
+    assert (found["random"]["seeds_ahead"], found["random"]["seeds"]) == (1, 2)
 
 
 def test_the_theorem_is_held_against_draws(stations: Stations) -> None:
@@ -166,6 +207,12 @@ def test_what_is_stored_is_reported_without_training(
     printed = capsys.readouterr()
     assert "not chosen yet" in printed.err
     assert json.loads(printed.out)["missing_runs"] == 0
-    with pytest.raises(SystemExit):
-        benchmarks.pruning.main(["--data", str(folder), "--epochs", "9"])
+    other = ["--parent-epochs", "77", "--stored", "--json", "-"]
+    benchmarks.pruning.main(["--data", str(folder), *other, *own[:-1]])
+    printed = capsys.readouterr()
+    assert "the first parent's weights are not there" in printed.err
+    assert json.loads(printed.out)["parent_epochs"] == {"resnet20": 77, "vgg_small_quarter": 77}
+    for wrong in (["--epochs", "9"], ["--parent-epochs", "0"], ["--device", "nowhere"]):
+        with pytest.raises(SystemExit):
+            benchmarks.pruning.main(["--data", str(folder), *wrong])
     assert torch.get_num_threads() == 1

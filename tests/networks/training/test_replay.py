@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import networks.training.replay as replay_module
 from design.precision import PrecisionPolicy, precision
 from networks.quantize import quantize_
 from networks.training.augmentation import Augmentation
@@ -15,18 +19,62 @@ from networks.training.errors import InvalidOptions, TrainingStopped
 from networks.training.fit import fit
 from networks.training.options import FitOptions
 from networks.training.ranks import Ranks
+from networks.training.replay import replayed
 from tests.networks.training.tiny import digits, tiny_net
 
 OPTIONS = FitOptions(epochs=3, batch_size=64, augmentation=Augmentation(padding=1), bf16=False)
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-def on_device(bits: int) -> nn.Module:
+def tiny(bits: int) -> nn.Module:
     """The tiny network with its second convolution at so few bits; 2 bits have steps that the first batch starts."""
     module = tiny_net()
     if bits < 32:
         quantize_(module, PrecisionPolicy(layers={"4": precision(1) if bits == 1 else precision(2)}))
-    return module.to("cuda")
+    return module
+
+
+def on_device(bits: int) -> nn.Module:
+    """The same on a CUDA device."""
+    return tiny(bits).to("cuda")
+
+
+class Recorder:
+    """Stands for the CUDA graphs of torch where there is no such device: a batch shown three times, forward replaced.
+
+    Args:
+        fails: Whether recording ends in an error behind that.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
+        self.fails, self.replays = fails, 0
+        monkeypatch.setattr(replay_module, "_check", lambda device: None)
+        monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
+        monkeypatch.setattr(torch.cuda, "make_graphed_callables", self.record)
+        monkeypatch.setattr(torch.random, "fork_rng", forked)
+
+    def record(self, module: nn.Module, given: tuple[torch.Tensor], *, allow_unused_input: bool) -> None:
+        """As `torch.cuda.make_graphed_callables` does."""
+        own = module.forward
+        for _ in range(3):
+            own(*given)
+        if self.fails:
+            raise RuntimeError("cannot be captured")
+
+        def forward(images: torch.Tensor) -> torch.Tensor:
+            self.replays += 1
+            logits: torch.Tensor = own(images)
+            return logits
+
+        module.forward = forward
+
+
+@contextmanager
+def forked(devices: Sequence[torch.device] = ()) -> Iterator[None]:
+    """Keep the random numbers of the CPU alone."""
+    before = torch.get_rng_state()
+    yield
+    torch.set_rng_state(before)
 
 
 def test_without_a_cuda_device_or_alone_it_is_refused() -> None:
@@ -36,6 +84,28 @@ def test_without_a_cuda_device_or_alone_it_is_refused() -> None:
         fit(module, digits(), OPTIONS, cuda_graphs=True)
     with pytest.raises(InvalidOptions, match="must be of one process"):
         fit(module, digits(), OPTIONS, cuda_graphs=True, ranks=Ranks(number=0, of=2))
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+    assert "forward" not in vars(module)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 32])
+def test_recording_changes_no_result(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, graphed = tiny(bits), tiny(bits)
+    without = fit(plain, digits(), OPTIONS)
+    recorder = Recorder(monkeypatch)
+    found = fit(graphed, digits(), OPTIONS, cuda_graphs=True)
+    assert [replace(one, seconds=0.0) for one in found.epochs] == [replace(one, seconds=0.0) for one in without.epochs]
+    assert recorder.replays == 3 * (len(digits().train) // OPTIONS.batch_size)
+    assert all(torch.equal(value, graphed.state_dict()[name]) for name, value in plain.state_dict().items())
+    assert "forward" not in vars(graphed)
+
+
+def test_what_cannot_be_recorded_is_refused_and_leaves_the_network_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    Recorder(monkeypatch, fails=True)
+    module, images = tiny(32), torch.rand(4, 1, 8, 8)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with pytest.raises(InvalidOptions, match="cannot be captured"):
+        replayed(module, images, bf16=False)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert "forward" not in vars(module)
 
