@@ -35,3 +35,23 @@ def test_blocks_of_channels_are_not_to_be_measured_twice(typed: Type, model: Pat
     _, shown, _ = typed(str(model), "--out", str(tmp_path / "small.onnx"), "--parameters", "100", "--measure")
     assert "Runtimes compute channels in blocks." in " ".join(shown.split())
     assert "--measure" not in shown
+
+
+def test_the_smaller_model_has_the_name_of_the_model_where_none_is_given(
+    typed: Type, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the current folder; what is read there is not written over, by whatever name."""
+    before = model.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    status, shown, _ = typed(str(model), "--parameters", "1500")
+    assert status == 0
+    assert "Written: model-pruned.onnx and model-pruned.json." in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model-pruned.json", "model-pruned.onnx"]
+    assert [path.name for path in model.parent.iterdir()] == ["model.onnx"]
+    assert json.loads(Path("model-pruned.json").read_text())["file"] == "model-pruned.onnx"
+    Path("model-pruned.onnx").unlink()
+    Path("model-pruned.onnx").symlink_to(model)
+    status, _, said = typed(str(model), "--parameters", "1500")
+    assert status == 2
+    assert "must not be written over, but got model-pruned.onnx. Choose another --out." in said
+    assert model.read_bytes() == before
