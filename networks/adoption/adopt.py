@@ -61,7 +61,7 @@ def adopt(source: Source, *, seconds: float = 120.0, tolerance: float = TOLERANC
     architecture = traced.architecture
     if len(source.graph.outputs) != 1:
         raise NotAdopted("a model must have one output to be rebuilt", f"{len(source.graph.outputs)}")
-    check_layers(architecture.layers)
+    check_layers(architecture.layers, traced.origins)
     design = Design(architecture=architecture, policy=full_precision(architecture))
     try:
         network = build(design, options=OPTIONS).eval()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from design.layer import Layer, Op
+from design.layer import Activation, Layer, Op
 from networks.adoption.source import Array, Constants
 from networks.errors import NotAdopted
 from networks.layers import Norm, Quantized
 from networks.network import Unit
+from networks.operations import ACTIVATIONS
 from networks.pad import Pad
 from networks.tracing.graph import Node
 
@@ -21,8 +24,12 @@ _REFUSED = {
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
-def check_layers(layers: tuple[Layer, ...]) -> None:
+def check_layers(layers: tuple[Layer, ...], origins: Mapping[str, tuple[Node, ...]]) -> None:
     """Refuse what a network cannot hold.
+
+    Args:
+        layers: Of the model.
+        origins: Layer -> the nodes that it was made of, in order.
 
     Raises:
         NotAdopted: With the first such layer.
@@ -42,6 +49,27 @@ def check_layers(layers: tuple[Layer, ...]) -> None:
                 "Learned slopes, embeddings and scales cannot be rebuilt.",
                 layer=layer.name,
             )
+        _check_function(layer, origins.get(layer.name, ()))
+
+
+def _check_function(layer: Layer, nodes: tuple[Node, ...]) -> None:
+    """Refuse functions of elements that the vocabulary has no name for, by the node that they came from."""
+    got = f"{nodes[-1].op} (node {nodes[-1].where or nodes[-1].name})" if nodes else layer.activation.value
+    if layer.activation is Activation.OTHER:
+        raise NotAdopted(
+            f"the activation of layer {layer.name!r} must be one of {', '.join(ACTIVATIONS)} to be rebuilt",
+            got,
+            "Train the model with one of these in its place.",
+            layer=layer.name,
+        )
+    if layer.op is Op.SOFTMAX and any(node.op == "LogSoftmax" for node in nodes):
+        raise NotAdopted(
+            f"layer {layer.name!r} must be one that can be rebuilt with its weights",
+            got,
+            "Return the logits: log_softmax behind the classifier is not rebuilt; leave it out, the class with the "
+            "largest logit is the same.",
+            layer=layer.name,
+        )
 
 
 def fill_(unit: Unit, nodes: tuple[Node, ...], constants: Constants) -> str:

@@ -28,6 +28,8 @@ from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
 
 FloatArray = NDArray[np.float64]
+LEAST_BITS = 16
+"""Of weights that are multiplied by the factors of a draw: on a grid of fewer values the factors would be lost."""
 
 
 class Shared(StrEnum):
@@ -137,9 +139,11 @@ def decide(
         scores: Of the method, where they are known: they do not depend on the target.
 
     Raises:
-        InvalidSelection: The target cannot be reached.
+        InvalidSelection: The target cannot be reached, or channels are to be drawn that quantized weights read.
     """
     found = found or families_of(network)
+    if method.variant is not Variant.DETERMINISTIC:
+        _check_weights(network, found, method.variant)
     scores = scores or method.score(network, found)
     allocation: Allocation = SameShare(sizes=[family.size for family in found.families])
     if method.sharing is Shared.EPSILON:
@@ -170,6 +174,19 @@ def decide(
         bounds=told,
         factors=factors(found, chosen),
     )
+
+
+def _check_weights(network: Network, found: Families, variant: Variant) -> None:
+    """Refuse draws where a layer that reads channels of families has weights of too few bits for their factors."""
+    for name in found.readers:
+        bits = network.policy.layers[name].weight_bits
+        if bits < LEAST_BITS:
+            raise InvalidSelection(
+                f"weights that read channels to draw must have at least {LEAST_BITS} bits (variant {variant.value!r} "
+                "multiplies them by factors, which quantizing would lose)",
+                f"{bits} in layer {name!r}",
+                f"Set variant=Variant.{Variant.DETERMINISTIC.name}, which multiplies nothing.",
+            )
 
 
 def worths(found: Families, scores: Scores, score: Score) -> Scores:

@@ -245,7 +245,8 @@ TRANSLATIONS: dict[str, Write] = (
     | dict.fromkeys(("logical_not", "bitwise_not"), simple("Not"))
     | {"maximum": simple("Max", 2), "minimum": simple("Min", 2), "pow": simple("Pow", 2), "where": simple("Where", 3)}
     | {"masked_fill": simple("Add", 2)}
-    | dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), simple("Softmax"))
+    | {"softmax": simple("Softmax"), "_softmax": simple("Softmax")}
+    | {"log_softmax": simple("LogSoftmax"), "_log_softmax": simple("LogSoftmax")}
     | dict.fromkeys(
         (
             *("dropout", "feature_dropout", "contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh"),

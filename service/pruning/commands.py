@@ -29,7 +29,12 @@ Model = Annotated[str, typer.Argument(help="ONNX model (.onnx), or a design (.js
 
 def prune(
     model: Model,
-    out: Annotated[Path, typer.Option(help="ONNX file to write; a report is written beside it (.json).")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="ONNX file to write; a report is written beside it (.json). Default: MODEL-pruned.onnx in this folder."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Catalogue id, id@setting, or a profile file.")] = None,
     latency_ms: Annotated[float | None, typer.Option(help="Most predicted time of one inference call.")] = None,
     energy_mj: Annotated[float | None, typer.Option(help="Most predicted energy of one inference call.")] = None,
@@ -69,6 +74,7 @@ def prune(
         "bytes": model_bytes,
     }
     limit = _limit(figures, Constraints(risk=risk).risk)
+    out = out or Path(f"{Path(model).stem}-pruned.onnx")
     beside = out.with_suffix(".json")
     read = [Path(model), data, weights, None if device is None else Path(device)]
     _check_files([out, beside, *([weights_out] if weights_out else [])], read)

@@ -93,6 +93,8 @@ class Pruned:
 
     Attributes:
         left_whole: Layers of which no filter can be removed -> why.
+        multiple: What numbers of filters are multiples of.
+        multiple_asked: What they should have been multiples of; larger where the limit cannot be kept so.
         pictures_delta: What the number of pictures stands for (`networks.pruning.sample_size`); None without pictures.
     """
 
@@ -103,6 +105,7 @@ class Pruned:
     left_whole: Mapping[str, str]
     score: str
     multiple: int
+    multiple_asked: int
     pictures_delta: float | None
 
 
@@ -203,6 +206,7 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         method = Method(score=Sensitivity(batches=samples.batches))
     found = families_of(network)
     scores = method.score(network, found)
+    asked = multiple
     while True:
         own = replace(method, multiple=multiple)
         try:
@@ -227,6 +231,7 @@ def prune(model: Model, limit: Limit, amount: Amount, samples: Samples | None, m
         left_whole=kept_whole(network.architecture, found),
         score="l1" if samples is None else "sensitivity",
         multiple=multiple,
+        multiple_asked=asked,
         pictures_delta=None if samples is None else delta_of(found, len(samples.images)),
     )
 

@@ -67,6 +67,7 @@ def report(
         },
         "score": pruned.score,
         "multiple": pruned.multiple,
+        "multiple_asked": pruned.multiple_asked,
         "pictures": 0 if samples is None else len(samples.images),
         "pictures_delta": pruned.pictures_delta,
         "accuracy_pictures": 0 if test is None else len(test[1]),
@@ -133,6 +134,8 @@ def view(document: dict[str, Any]) -> RenderableType:
         cells = [f"{side['accuracy']:.2%}" for side in (before, after)]
         table.add_row(f"Accuracy on {number:,} other pictures", *cells, "")
     lines: list[RenderableType] = [table, Text(_limit(document))]
+    if document["multiple"] < document["multiple_asked"]:
+        lines.append(Text(_blocks(document)))
     if after["file_bytes"] >= before["file_bytes"]:
         lines.append(Text("The file is not smaller than the one that was read; it holds weights as 32-bit floats."))
     if document["kept"]:
@@ -153,6 +156,14 @@ def _limit(document: dict[str, Any]) -> str:
     risk = "" if own["risk"] is None else f" at risk {own['risk']:g}"
     said = f"Limit: {name} at most {significant(own['target'])}{unit}{risk}; now {significant(own['reached'])}{unit}."
     return said if document["kept"] else f"{said} The model has kept it before: nothing was removed."
+
+
+def _blocks(document: dict[str, Any]) -> str:
+    """That numbers of filters are not multiples of what was asked for."""
+    own, asked = document["multiple"], document["multiple_asked"]
+    said = f"Numbers of filters are multiples of {own}" if own > 1 else "Filters are kept one by one"
+    said += f"; multiples of {asked} cannot keep the limit. Runtimes compute channels in blocks"
+    return f"{said}." if document["measured_here"] else f"{said}: measure it (--measure)."
 
 
 def _pictures(document: dict[str, Any]) -> str:

@@ -171,7 +171,9 @@ def test_dead_filters_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmarks.pruning_dead, "TOPOLOGIES", some)
     found = surgery_errors()
     assert found["surgery_max_error"] == max(found["surgery_errors"].values()) <= 1e-5
-    assert found["surgery_errors"].keys() == some.keys()
+    single = found["surgery_errors_float32"]
+    assert found["surgery_errors"].keys() == single.keys() == some.keys()
+    assert found["surgery_max_error"] < found["surgery_max_error_float32"] == max(single.values()) <= 1e-5
 
 
 def test_a_quick_study_recomputes_everything_in_a_folder_of_its_own(

@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from networks.export.trained import save_trained
 from networks.network import Network
 from networks.pruning.bound import LayerBound
@@ -15,6 +17,7 @@ from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import Sensitivity
 from networks.pruning.surgery import cut
 from networks.training.evaluation import evaluate
+from networks.training.pictures import Pictures
 from service.worker.programs.failing import in_words
 from service.worker.programs.subject import CUT, Subject
 from service.worker.programs.together import train
@@ -33,7 +36,11 @@ def run(job: Json, report: Report) -> Json:
     subject.set_threads()
     found = cut_out(subject)
     report.progress(0.0, validation_accuracy=round(found["cut"], 4))
-    return found | train("prune", job, report)
+    trained = train("prune", job, report)
+    after = trained["validation_accuracy"]
+    if found["accuracy_on_others"]:
+        after = _accuracy(subject, subject.full_precision(), parts(subject)[1])
+    return found | trained | {"after": after}
 
 
 def cut_out(subject: Subject) -> Json:
@@ -43,34 +50,47 @@ def cut_out(subject: Subject) -> Json:
     a constant. The same network gives the same choice, so that a step which is done again goes on from its checkpoint.
 
     Returns:
-        Accuracies on the validation part before and right after the cut, the delta that the number of pictures stands
-        for (`networks.pruning.sample_size`, with the published constants), indexes of the filters kept by group of
-        layers that keep the same ones, and for each layer what its sums lose at most with what was removed, beside what
-        the theorem says of as many random draws (an epsilon of None: a part of what it reads is gone altogether).
+        Accuracies on validation pictures before and right after the cut, on how many and whether these are others than
+        chose the filters (`parts`), the delta that the number of pictures stands for (`networks.pruning.sample_size`,
+        with the published constants), indexes of the filters kept by group of layers that keep the same ones, and for
+        each layer what its sums lose at most with what was removed, beside what the theorem says of as many random
+        draws (an epsilon of None: a part of what it reads is gone altogether).
     """
     network = subject.unpruned()
-    chosen = fulfil(network, subject.design.plan, Sensitivity(batches=lambda: _pictures(subject)))
-    means = channel_means(network, _pictures(subject))
-    pictures = sum(len(images) for images in _pictures(subject))
+    looked_at, counted_on = parts(subject)
+    chosen = fulfil(network, subject.design.plan, Sensitivity(batches=lambda: subject.images(looked_at, PICTURES)))
+    means = channel_means(network, subject.images(looked_at, PICTURES))
+    pictures = len(looked_at)
     small, _ = cut(network, subject.first_design, chosen.selection, means=means)
     save_trained(small, subject.full_design, subject.folder / CUT, task=subject.task.name, seed=subject.seed)
     return {
         "method": METHOD,
         "pictures": pictures,
         "pictures_delta": delta_of(chosen.found, pictures),
-        "before": _accuracy(subject, network),
-        "cut": _accuracy(subject, small),
+        "accuracy_pictures": len(counted_on),
+        "accuracy_on_others": len(counted_on) < len(subject.data.validation),
+        "before": _accuracy(subject, network, counted_on),
+        "cut": _accuracy(subject, small, counted_on),
         "groups": _groups(chosen),
         "bounds": [_told(one) for one in chosen.bounds],
     }
 
 
-def _pictures(subject: Subject) -> Any:
-    return subject.images(subject.data.validation, PICTURES)
+def parts(subject: Subject) -> tuple[Pictures, Pictures]:
+    """Validation pictures that filters are chosen by, and those that accuracies are counted on.
+
+    The first are drawn at random: the order of a data set may be that of its classes. The second are the others where
+    at least PICTURES are left, else the whole validation part.
+    """
+    validation = subject.data.validation
+    order = torch.randperm(len(validation), generator=torch.Generator().manual_seed(subject.seed))
+    looked_at, others = order[:PICTURES].sort().values, order[PICTURES:].sort().values
+    enough = len(others) >= PICTURES
+    return validation.chosen(looked_at), validation.chosen(others) if enough else validation
 
 
-def _accuracy(subject: Subject, network: Network) -> float:
-    return evaluate(network, subject.batches(subject.data.validation)).accuracy
+def _accuracy(subject: Subject, network: Network, pictures: Pictures) -> float:
+    return evaluate(network, subject.batches(pictures)).accuracy
 
 
 def _groups(chosen: Fulfilled) -> list[Json]:

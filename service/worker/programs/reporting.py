@@ -42,7 +42,7 @@ TRAININGS = {
     "prune": "in full precision, with the filters that were kept",
     "quantize": "at the design's bits",
 }
-PRUNING = ("method", "before", "cut", "after")
+PRUNING = ("method", "before", "cut", "after", "accuracy_pictures", "accuracy_on_others")
 """What the result says of it."""
 ALL_FILTERS = ", with all filters"
 Json = dict[str, Any]
@@ -141,7 +141,9 @@ def _pruning(subject: Subject) -> Pruning | None:
         return None
     return Pruning(
         **{name: result[name] for name in ("method", "pictures", "before", "cut")},
-        after=result["validation_accuracy"],
+        after=result.get("after", result["validation_accuracy"]),
+        accuracy_pictures=result.get("accuracy_pictures"),
+        accuracy_on_others=result.get("accuracy_on_others", False),
         groups=tuple(KeptFilters(**one) for one in result["groups"]),
         bounds=tuple(
             ReadBound(layer=one["layer"], removed_share=one.get("removed_share"), draws_epsilon=one["epsilon"])

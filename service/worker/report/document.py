@@ -75,8 +75,10 @@ class Pruning(_Part):
     Attributes:
         method: How they were chosen.
         pictures: By how many of the validation part.
-        before, cut, after: Accuracy on the validation part: of the network with all filters, right after the cut, and
+        before, cut, after: Accuracy on validation pictures: of the network with all filters, right after the cut, and
             after training on.
+        accuracy_pictures: On how many these are; None: on the whole validation part (steps of earlier versions).
+        accuracy_on_others: Whether filters were chosen by none of these.
     """
 
     method: str
@@ -86,6 +88,8 @@ class Pruning(_Part):
     after: float
     groups: tuple[KeptFilters, ...]
     bounds: tuple[ReadBound, ...]
+    accuracy_pictures: int | None = None
+    accuracy_on_others: bool = False
 
     @property
     def loosest(self) -> ReadBound | None:

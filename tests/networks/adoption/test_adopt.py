@@ -28,6 +28,7 @@ from tests.networks.adoption.user_modules import (
     trained,
 )
 from tests.networks.pruning.masking import masked, random_selection
+from tests.networks.tracing.exports import exported
 from tests.networks.tracing.small_models import content, floats, node, small_network
 
 MODULES = {
@@ -138,6 +139,41 @@ def test_what_cannot_be_rebuilt_is_named(kind: type[nn.Module], shape: tuple[int
     with pytest.raises(NotAdopted, match=says) as error:
         adopt_module(trained(kind()), shape)
     assert error.value.layer
+
+
+class Ended(nn.Module):
+    """A classifier with functions behind its convolution and its logits."""
+
+    def __init__(self, middle: nn.Module, end: nn.Module) -> None:
+        super().__init__()
+        self.first, self.norm, self.head = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 5)
+        self.middle, self.end = middle, end
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.middle(self.norm(self.first(x))).mean((2, 3))
+        return self.end(self.head(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("as_file", [False, True])
+@pytest.mark.parametrize(
+    ("middle", "end", "says"),
+    [
+        (nn.ReLU(), nn.LogSoftmax(1), r"got LogSoftmax \(node .*Return the logits: log_softmax behind the classifier"),
+        (nn.LeakyReLU(0.1), nn.Softmax(1), r"activation of layer '.*' must be one of relu, .*got LeakyRelu \(node "),
+        (nn.ReLU(), nn.Tanh(), r"activation of layer '.*' must be one of relu, .*got Tanh \(node "),
+        (nn.Hardtanh(), nn.Softmax(1), r"activation of layer '.*' must be one of relu, .*got Clip \(node "),
+    ],
+)
+def test_functions_that_are_not_rebuilt_are_named(
+    middle: nn.Module, end: nn.Module, says: str, *, as_file: bool
+) -> None:
+    module = trained(Ended(middle, end))
+    file = exported(module, side=8, dynamo=False) if as_file else None
+    with pytest.raises(NotAdopted, match=says) as error:
+        _ = adopt_module(module, (3, 8, 8)) if file is None else adopt_onnx(file)
+    assert error.value.layer
+    assert "padding, resizing" not in str(error.value)
 
 
 def test_models_that_compute_in_16_bits_are_refused_by_what_they_are() -> None:

@@ -14,6 +14,7 @@ from design.design import Design
 from design.layer import Activation, Role
 from design.layers import conv, flatten, fully_connected
 from design.policies import full_precision
+from design.precision import BINARY, Precision, PrecisionPolicy, precision
 from networks.build import build
 from networks.errors import InvalidSelection
 from networks.network import Network
@@ -163,3 +164,30 @@ def test_weights_that_read_drawn_channels_are_right_in_the_mean(variant: Variant
     off = (sums / DRAWS - whole).abs().mean() / whole.abs().mean()
     assert off < 0.3
     assert len(set(kept)) > 1
+
+
+def quantized(layers: dict[str, Precision]) -> Design:
+    """The plain network with some layers at few bits."""
+    design = plain()
+    policy = PrecisionPolicy(layers=dict(full_precision(design.architecture).layers) | layers)
+    return Design(architecture=design.architecture, policy=policy)
+
+
+@pytest.mark.parametrize("variant", [Variant.RANDOM, Variant.PARTIAL])
+@pytest.mark.parametrize("bits", [BINARY, precision(2), precision(4), precision(8)])
+def test_nothing_is_drawn_that_weights_of_few_bits_read(variant: Variant, bits: Precision) -> None:
+    """Their grid would lose the factors that make the rest stand for what was removed."""
+    design = quantized({"second": bits, "fc": precision(8)})
+    module, target = trained(design), 0.5 * float(MACS([design])[0])
+    says = rf"at least 16 bits \(variant '{variant}'.*but got {bits.weight_bits} in layer 'second'.*DETERMINISTIC"
+    with pytest.raises(InvalidSelection, match=says):
+        decide(module, design, Method(score=SCORES["l1"], variant=variant), MACS, target)
+    assert decide(module, design, Method(score=SCORES["l1"]), MACS, target).allotment.amount <= target
+
+
+def test_few_bits_that_read_the_picture_alone_keep_nothing_from_being_drawn() -> None:
+    design = quantized({"first": precision(8), "second": precision(16)})
+    method = Method(score=SCORES["sensitivity"], variant=Variant.RANDOM)
+    decision = decide(trained(design), design, method, MACS, 0.5 * float(MACS([design])[0]))
+    assert decision.factors
+    assert decision.bounds

@@ -17,9 +17,12 @@ from networks.pad import Pad
 from networks.pruning.fulfil import fulfil
 from networks.pruning.sample_size import delta_of
 from networks.pruning.scores import Sensitivity
+from networks.training.evaluation import evaluate
 from service.worker.precisions import pruned_layers
+from service.worker.programs import pruning
 from service.worker.programs.pruning import PICTURES
 from service.worker.programs.recipe import recipe
+from service.worker.programs.reporting import report_of
 from service.worker.programs.subject import Subject
 from service.worker.reasons import filters_stay
 from tests.service.worker.digits import design, job_of, pruned_design
@@ -121,7 +124,40 @@ def test_the_report_shows_what_was_cut(pruned: Steps) -> None:
     assert step["skipped"] is None
     assert step["seconds"] > 0
     summary = pruned.job["results"]["report"]["pruning"]
-    assert summary == {name: told[name] for name in ("method", "before", "cut", "after")}
+    names = ("method", "before", "cut", "after", "accuracy_pictures", "accuracy_on_others")
+    assert summary == {name: told[name] for name in names}
+    assert (told["accuracy_pictures"], told["accuracy_on_others"]) == (found["pictures"], False)
+    assert "with the pictures that filters were chosen by" in page
+
+
+def test_accuracies_are_counted_on_pictures_that_chose_no_filter_where_enough_are_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "PICTURES", 60)
+    steps = Steps(job_of(pruned_design(bits=False), str(tmp_path), options={"epochs": 2}))
+    found, subject = steps.run(until="prune"), Subject(steps.job)
+    looked_at, others = pruning.parts(subject)
+    whole = subject.data.validation
+    assert found["pictures"] == len(looked_at) == 60
+    assert found["accuracy_pictures"] == len(others) == len(whole) - 60
+    assert found["accuracy_on_others"]
+    rows = [{one.numpy().tobytes() for one in part.images} for part in (looked_at, others, whole)]
+    assert rows[0] | rows[1] == rows[2]
+    assert not rows[0] & rows[1]
+    networks = {"before": subject.unpruned(), "cut": subject.cut(), "after": subject.full_precision()}
+    for name, network in networks.items():
+        assert found[name] == evaluate(network, subject.batches(others)).accuracy
+    steps.run(until="report")
+    page = (tmp_path / "report.html").read_text()
+    assert f"Counted on the {len(others)} validation pictures that no filter was chosen by" in page
+    for name in ("accuracy_pictures", "accuracy_on_others", "after"):
+        del steps.job["results"]["prune"][name]  # as earlier versions left it
+    told = report_of(subject, made_at="").pruning
+    assert told is not None
+    assert (told.accuracy_pictures, told.accuracy_on_others) == (None, False)
+    assert told.after == found["validation_accuracy"]
+    monkeypatch.setattr(pruning, "PICTURES", 100)
+    assert [len(part) for part in pruning.parts(subject)] == [100, len(whole)]
 
 
 def test_the_step_goes_on_from_its_checkpoint_and_does_not_read_test_pictures(
