@@ -24,6 +24,7 @@ from design.task import Task
 from optimizer.answer import violations
 from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.fleet_member import FleetMember, by_itself, tightest_of
+from optimizer.fleet_sharing import with_proposed
 from optimizer.library import NoLibrary, library
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import LIMITS, Objective, Scores
@@ -44,6 +45,7 @@ SHARING = 4
 OF_ANY_DEVICE: tuple[LimitName, ...] = ("model_kb", "training_memory_kb", "min_accuracy")
 """Limits on what does not depend on the device."""
 Limits = tuple[tuple[LimitName, float], ...]
+Within = tuple[NDArray[np.bool_], Offers]
 SHELF = Shelf(most=32)
 
 
@@ -101,22 +103,21 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
             for limits, numbers in alike.items():
                 within = _within(own, limits, first) if limits and len(numbers) >= SHARING else None
                 for number in numbers:
-                    problem, device = problems[number], devices[number]
-                    if within is not None:
-                        kept, few = within
-                        members[number], judged[number] = _judge(number, problem, device, few, rows[kept])
-                        if judged[number].able:
-                            continue
-                    members[number], judged[number] = _judge(number, problem, device, own, rows)
+                    members[number], judged[number] = _judged(
+                        number, problems[number], devices[number], own, rows, within
+                    )
+    alone: dict[int, FleetMember] = {}
     for number in sorted(judged):
         shared = members[number]
         if isinstance(shared, FleetMember) and not shared.feasible:
-            found = by_itself(problems[number], devices[number], spaces, shared)
+            members[number] = found = by_itself(problems[number], devices[number], spaces, shared)
             if found.feasible:
-                (row,) = numbered([name_of(found.space, found.genotype)], names)
+                alone[number] = found
+                row = numbered([name_of(found.space, found.genotype)], names)
                 utility = Objective.of(problems[number], devices[number]).utility(found.scores)
-                judged[number] = judged[number].joined_by(int(row), utility, found.scores.accuracy)
-            members[number] = found
+                kept = np.ones(1, dtype=np.bool_)
+                judged[number] = judged[number].joined_by(row, kept, utility, found.scores.accuracy, best=0)
+    judged = with_proposed(judged, alone, problems, devices, keys, names)
     return Fleet(
         task=first.task,
         members=tuple(members[number] for number in range(len(problems))),
@@ -159,7 +160,7 @@ def _of_any_device(problem: Problem) -> Limits:
     return tuple((name, value) for name, value in problem.constraints.limits().items() if name in OF_ANY_DEVICE)
 
 
-def _within(own: Offers, limits: Limits, problem: Problem) -> tuple[NDArray[np.bool_], Offers] | None:
+def _within(own: Offers, limits: Limits, problem: Problem) -> Within | None:
     """What is offered that keeps such limits: which (N), and those alone; None where all or none keep them."""
     figures = own_figures(own.designs, problem.task)
     at_risk = np.full((len(own.names), len(LIMITS)), np.nan)
@@ -168,6 +169,20 @@ def _within(own: Offers, limits: Limits, problem: Problem) -> tuple[NDArray[np.b
     at_risk[:, LIMITS.index("min_accuracy")] = figures.accuracy.limit_quantile(problem.constraints.risk)
     kept = np.asarray(Objective(limits=dict(limits)).excess_at(at_risk).max(axis=1) == 0)
     return (kept, own.take(kept)) if kept.any() and not kept.all() else None
+
+
+def _judged(
+    number: int, problem: Problem, device: Descriptor, own: Offers, rows: IntArray, within: Within | None
+) -> tuple[FleetMember, Judged]:
+    """What a device makes of what is offered to it; of all of it where nothing within its limits keeps the others."""
+    if within is None:
+        return _judge(number, problem, device, own, rows)
+    kept, few = within
+    member, judged = _judge(number, problem, device, few, rows[kept])
+    if judged.able:
+        return member, judged
+    whole, judged = _judge(number, problem, device, own, rows)
+    return replace(whole, evaluations=whole.evaluations + member.evaluations), judged
 
 
 def _judge(

@@ -55,15 +55,30 @@ class Judged:
     accuracy: FloatArray
     best: int
 
-    def joined_by(self, row: int, utility: FloatArray, accuracy: FloatArray) -> Judged:
-        """With one more design, which keeps every limit and is the best: its number, utility and accuracy (1 each)."""
+    def joined_by(
+        self,
+        rows: IntArray,
+        keeps: NDArray[np.bool_],
+        utility: FloatArray,
+        accuracy: FloatArray,
+        best: int | None = None,
+    ) -> Judged:
+        """With K more designs.
+
+        Args:
+            rows: Their numbers, K.
+            keeps: Whether they keep every limit, K.
+            utility: K.
+            accuracy: K.
+            best: Which of them is the best of all now; None: none.
+        """
         return replace(
             self,
-            rows=np.append(self.rows, row),
-            keeps=np.append(self.keeps, True),
+            rows=np.append(self.rows, rows),
+            keeps=np.append(self.keeps, keeps),
             utility=np.append(self.utility, utility),
             accuracy=np.append(self.accuracy, accuracy),
-            best=len(self.rows),
+            best=self.best if best is None else len(self.rows) + best,
         )
 
     @property

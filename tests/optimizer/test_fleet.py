@@ -19,10 +19,11 @@ from optimizer.fleet_groups import MOST_LOST
 from optimizer.fleet_member import HOPELESS, FleetMember
 from optimizer.library import NoLibrary
 from optimizer.objective import LIMITS, Objective, Scores
-from optimizer.offers import Shelf
+from optimizer.offers import Shelf, name_of
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
+from optimizer.repair import mask_in
 from optimizer.synthetic_profiles import synthetic_profiles
 from optimizer.trials import Trials
 from predictors.adapt import adapt
@@ -107,6 +108,46 @@ def test_no_device_goes_without_that_a_single_request_serves_without_a_search() 
         assert member.alone
         again = own_scores(problems[at], member, member.genotype)
         assert Objective.of(problems[at], describe(problems[at].device)).feasible(again)
+
+
+def test_designs_proposed_for_one_device_are_shared_with_others() -> None:
+    problems = [
+        replace(ask("raspberry-pi-4", "resnet", latency_ms=20, model_kb=60, min_accuracy=0.84), device=profile)
+        for profile in synthetic_profiles(40, 77)[:24]
+    ]
+    found = optimize_fleet(problems)
+    alone = [at for at, one in enumerate(found.members) if isinstance(one, FleetMember) and one.alone]
+    assert len(alone) >= 5
+    names = {name_of(group.space, group.genotype) for group in found.groups if set(group.members) & set(alone)}
+    assert len(names) <= len(alone) / 2
+    members = [found.members[at] for at in range(len(problems))]
+    for group in found.groups:
+        for at in group.members:
+            own = members[at]
+            assert isinstance(own, FleetMember)
+            scores = own_scores(problems[at], replace(own, space=group.space), group.genotype)
+            assert Objective.of(problems[at], describe(problems[at].device)).feasible(scores)
+            precisions = tuple(describe(problems[at].device).supported_bits)
+            mask = mask_in(group.space, problems[at].task, precisions)  # type: ignore[arg-type]  # by identity
+            assert mask is not None
+            assert mask.apply(group.genotype[None]).tolist() == [group.genotype.tolist()], "its precisions"
+
+
+@pytest.mark.parametrize("limits", [{"model_kb": 30}, {"latency_ms": 1, "model_kb": 60, "min_accuracy": 0.6}])
+def test_leaving_out_first_what_keeps_limits_nowhere_changes_no_answer(
+    limits: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = fleet(12, **limits)
+    quick = optimize_fleet(problems)
+    monkeypatch.setattr(fleet_module, "SHARING", 1000)
+    slow = optimize_fleet(problems)
+    for one, other in zip(quick.members, slow.members, strict=True):
+        assert isinstance(one, FleetMember)
+        assert isinstance(other, FleetMember)
+        assert one.genotype.tolist() == other.genotype.tolist()
+        assert one.violations == other.violations
+        assert one.evaluations <= other.evaluations or not one.feasible
+    assert [group.members for group in quick.groups] == [group.members for group in slow.groups]
 
 
 def test_far_from_all_limits_nothing_more_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
