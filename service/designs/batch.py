@@ -30,10 +30,11 @@ from service.designs.batch_schemas import (
     FleetDevice,
 )
 from service.designs.infeasible import infeasible
+from service.designs.places import Place
 from service.designs.schemas import Versions
 from service.devices.operations import resolve
 from service.devices.schemas import RestsOn
-from service.errors import at, refused
+from service.errors import at
 from service.idempotency import Once, Record, Reply
 from service.problems import Problem as ProblemDocument
 from service.problems import Refusal, problem_document
@@ -47,33 +48,33 @@ class _Asked:
     """One device of the request, and its problem for the optimizer; or why there is none.
 
     Attributes:
-        place: JSON pointer of what has its limits.
+        place: Where the body has it and its limits.
     """
 
     device_id: str | None
-    place: str = ""
+    place: Place
     profile: DeviceProfile | None = None
     rests_on: RestsOn | None = None
     problem: Problem | None = None
     refusal: Refusal | None = None
 
 
-def create(context: Context, once: Once, request: BatchRequest) -> Response:
+def create(context: Context, once: Once, request: BatchRequest, request_id: str) -> Response:
     """Design for every device of the request; a device that is wrong has a problem of its own."""
 
     def work(record: Record) -> Reply:
-        reply = Reply(status=200, body=design(context, request).model_dump_json())
+        reply = Reply(status=200, body=design(context, request, request_id).model_dump_json())
         with context.database.writing() as session:
             record(session, reply)
         return reply
 
     if once.key is None:
-        return Reply(status=200, body=design(context, request).model_dump_json()).response()
+        return Reply(status=200, body=design(context, request, request_id).model_dump_json()).response()
     return once.answer(context, request, work)
 
 
-def design(context: Context, request: BatchRequest) -> BatchDocument:
-    """The designs that a request asks for.
+def design(context: Context, request: BatchRequest, request_id: str) -> BatchDocument:
+    """The designs that a request asks for; the problems of devices carry its id.
 
     Raises:
         Refusal: The task, a space or the energy model is not known.
@@ -93,7 +94,7 @@ def design(context: Context, request: BatchRequest) -> BatchDocument:
     members = dict(zip(places, fleet.members, strict=True)) if fleet else {}
     groups = [_group(task, group, places) for group in fleet.groups] if fleet else []
     serving = {device: number for number, group in enumerate(groups) for device in group.devices}
-    items = [_item(one, members.get(index), task, serving.get(index)) for index, one in enumerate(asked)]
+    items = [_item(one, members.get(index), task, serving.get(index), request_id) for index, one in enumerate(asked)]
     context.metrics.designs.labels("batch").inc(len(places))
     return BatchDocument(
         task=task.name,
@@ -107,17 +108,18 @@ def design(context: Context, request: BatchRequest) -> BatchDocument:
 
 def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _Asked:
     entry = request.devices[index]
+    place = Place.in_fleet(index, entry)
     if isinstance(entry, FleetDevice):
-        reference, limits, place = entry.device, entry.limits_in(request.limits), f"/devices/{index}"
+        reference, limits = entry.device, entry.limits_in(request.limits)
     else:
-        reference, limits, place = entry, request.limits, ""
+        reference, limits = entry, request.limits
     named = reference if isinstance(reference, str) else None
     try:
-        with at(f"/devices/{index}"):
+        with at(place.device):
             target = resolve(context, reference)
             found = target.adapted(context, request.energy_model)
     except Refusal as refusal:
-        return _Asked(device_id=named, refusal=refusal)
+        return _Asked(device_id=named, place=place, refusal=refusal)
     return _Asked(
         device_id=target.device_id,
         place=place,
@@ -135,10 +137,12 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
     )
 
 
-def _item(asked: _Asked, member: FleetMember | BespokeError | None, task: Task, group: int | None) -> BatchItem:
+def _item(
+    asked: _Asked, member: FleetMember | BespokeError | None, task: Task, group: int | None, request_id: str
+) -> BatchItem:
     refusal, own = asked.refusal, None
     if isinstance(member, BespokeError):
-        refusal = refused(member)
+        refusal = asked.place.refused(member)
     elif member is not None:
         own = _design(member, task)
         if not member.feasible:
@@ -152,7 +156,7 @@ def _item(asked: _Asked, member: FleetMember | BespokeError | None, task: Task, 
         group=group,
         problem=None
         if refusal is None
-        else ProblemDocument.model_validate(problem_document(refusal, instance=PATH, request_id="")),
+        else ProblemDocument.model_validate(problem_document(refusal, instance=PATH, request_id=request_id)),
     )
 
 

@@ -7,11 +7,12 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from optimizer.problem import Violation
+from service.designs.places import BODY, Place
 from service.problems import Fault, Refusal
 
 
 def infeasible(
-    violations: Sequence[Violation], nearest: dict[str, Any], *, searched: bool = True, place: str = ""
+    violations: Sequence[Violation], nearest: dict[str, Any], *, searched: bool = True, place: Place = BODY
 ) -> Refusal:
     """What came nearest, which limits it breaks and how tight each could be.
 
@@ -19,7 +20,7 @@ def infeasible(
         violations: Limits that the nearest design breaks, one at least.
         nearest: That design, as JSON values.
         searched: Whether more was tried than is proposed without a search.
-        place: JSON pointer of what has the limits in the body.
+        place: Where the body has the device and the limits.
     """
     among, tried = ("on this device", "found") if searched else ("among what was tried", "proposed without a search")
     faults = []
@@ -27,7 +28,7 @@ def infeasible(
         bound = "at most" if one.limit == "min_accuracy" else "at least"
         faults.append(
             Fault(
-                pointer=f"{place}/limits/{one.limit}",
+                pointer=f"{place.limits}/{one.limit}",
                 must=f"must be {bound} {_kept(one)} {among}, even alone",
                 got=f"{one.allowed:.6g}",
                 way_out=f"The nearest design reaches {one.reached:.6g}.",

@@ -6,6 +6,7 @@ import time
 
 from fastapi import Response
 
+from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import find_task
 from optimizer.approaches import why
@@ -15,6 +16,7 @@ from service.context import Context
 from service.designs import repository
 from service.designs.fronts import front_of
 from service.designs.infeasible import infeasible
+from service.designs.places import Place
 from service.designs.repository import Asked
 from service.designs.schemas import (
     DesignDocument,
@@ -39,8 +41,11 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
     """Find the best design for a request and store it; if none keeps the limits, say what would and store nothing."""
 
     def work(record: Record) -> Reply:
-        question = asked(context, request)
-        answer = _solve(context, question.problem)
+        question, place = asked(context, request), Place(named=isinstance(request.device, str))
+        try:
+            answer = _solve(context, question.problem)
+        except BespokeError as error:
+            raise place.refused(error) from error
         if not answer.feasible:
             raise _infeasible(answer)
         versions = Versions(

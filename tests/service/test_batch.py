@@ -57,6 +57,25 @@ def test_wrong_devices_have_problems_of_their_own(client: TestClient) -> None:
     assert body["feasible"] == 1
 
 
+def test_problems_of_devices_point_at_what_the_body_has(client: TestClient) -> None:
+    odd = {"name": "n", "kind": "npu", "supported_bits": [[4, 4]]}
+    own = client.post("/v1/devices", json=odd).json()["id"]
+    limits = REQUEST["limits"]
+    devices = [odd, {"device": odd, "limits": limits}, own, {"device": own, "limits": limits}]
+    devices += ["no-such-board", {"device": "no-such-board", "limits": limits}]
+    answer = client.post(PATH, json=REQUEST | {"devices": devices})
+    problems = [item["problem"] for item in answer.json()["items"]]
+    assert [problem["errors"][0]["pointer"] for problem in problems] == [
+        "/devices/0/supported_bits",
+        "/devices/1/device/supported_bits",
+        "/devices/2",
+        "/devices/3/device",
+        "/devices/4",
+        "/devices/5/device",
+    ]
+    assert {problem["request_id"] for problem in problems} == {answer.headers["x-request-id"]}
+
+
 def test_limits_of_one_device_replace_those_of_the_request(client: TestClient) -> None:
     tight = {"device": "raspberry-pi-4", "limits": {"latency_ms": 1e-6}}
     body = client.post(PATH, json=REQUEST | {"devices": ["raspberry-pi-4", tight]}).json()
