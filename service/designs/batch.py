@@ -94,7 +94,7 @@ def design(context: Context, request: BatchRequest, request_id: str) -> BatchDoc
     members = dict(zip(places, fleet.members, strict=True)) if fleet else {}
     groups = [_group(task, group, places) for group in fleet.groups] if fleet else []
     serving = {device: number for number, group in enumerate(groups) for device in group.devices}
-    items = [_item(one, members.get(index), task, serving.get(index), request_id) for index, one in enumerate(asked)]
+    items = [_item(one, members.get(index), serving.get(index), request_id) for index, one in enumerate(asked)]
     context.metrics.designs.labels("batch").inc(len(places))
     return BatchDocument(
         task=task.name,
@@ -137,14 +137,12 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
     )
 
 
-def _item(
-    asked: _Asked, member: FleetMember | BespokeError | None, task: Task, group: int | None, request_id: str
-) -> BatchItem:
+def _item(asked: _Asked, member: FleetMember | BespokeError | None, group: int | None, request_id: str) -> BatchItem:
     refusal, own = asked.refusal, None
     if isinstance(member, BespokeError):
         refusal = asked.place.refused(member)
-    elif member is not None:
-        own = _design(member, task)
+    elif member is not None and asked.problem is not None:
+        own = _design(member, asked.problem)
         if not member.feasible:
             nearest = own.model_dump(mode="json")
             refusal, own = infeasible(member.violations, nearest, searched=False, place=asked.place), None
@@ -160,8 +158,9 @@ def _item(
     )
 
 
-def _design(member: FleetMember, task: Task) -> BatchDesign:
-    found = member.predictions
+def _design(member: FleetMember, problem: Problem) -> BatchDesign:
+    """What is proposed; its figures carry the values that limits are compared with, at the requested risk."""
+    found, task, risk = member.predictions, problem.task, problem.constraints.risk
     return BatchDesign(
         name=member.space.title(task, member.genotype),
         genotype=Genotype(space=member.space.name, task=task.name, values=tuple(member.genotype.tolist())),
@@ -169,9 +168,9 @@ def _design(member: FleetMember, task: Task) -> BatchDesign:
         broken=[BrokenLimit(limit=one.limit, allowed=one.allowed, reached=one.reached) for one in member.violations],
         approach=member.approach,
         optimizer_version=VERSIONS[member.approach],
-        latency_ms=found.latency_ms.at(0),
-        energy_mj=found.energy_mj.at(0),
-        accuracy=found.accuracy.at(0),
+        latency_ms=found.latency_ms.at(0, 1 - risk),
+        energy_mj=found.energy_mj.at(0, 1 - risk),
+        accuracy=found.accuracy.at(0, risk),
         accuracy_basis=found.accuracy_basis,
         model_bytes=int(found.model_bytes[0]),
         peak_memory_bytes=int(found.peak_memory_bytes[0]),

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from design.devices.catalogue import find_device
+from design.spaces.registry import find_space
+from design.task import find_task
+from predictors.descriptor import describe
+from predictors.predict import explain
 from tests.service.measurements.measuring import DEVICE, rows
 
 PATH = "/v1/designs/batch"
@@ -45,6 +51,19 @@ def test_a_design_of_the_batch_is_what_predictions_say(client: TestClient) -> No
     ).json()["items"][0]["prediction"]
     assert found["latency_ms"]["value"] == pytest.approx(item["design"]["latency_ms"]["value"])
     assert found["accuracy"]["value"] == pytest.approx(item["design"]["accuracy"]["value"])
+
+
+def test_figures_of_a_batch_carry_what_limits_are_compared_with(client: TestClient) -> None:
+    limits = {"latency_ms": 20, "energy_mj": 1e4, "min_accuracy": 0.5, "risk": 0.3}
+    answer = client.post(PATH, json=REQUEST | {"limits": limits, "devices": ["raspberry-pi-4"]})
+    made = answer.json()["items"][0]["design"]
+    task = find_task("digits")
+    design = find_space("vgg").decode(task, np.array(made["genotype"]["values"]))
+    found = explain(design, describe(find_device("raspberry-pi-4")), task, risk=0.3).model_dump()
+    for name in ("latency_ms", "energy_mj", "accuracy"):
+        assert made[name]["at_risk"] == pytest.approx(found[name]["at_risk"])
+    assert made["latency_ms"]["value"] < made["latency_ms"]["at_risk"] <= limits["latency_ms"]
+    assert made["accuracy"]["value"] > made["accuracy"]["at_risk"] >= limits["min_accuracy"]
 
 
 def test_wrong_devices_have_problems_of_their_own(client: TestClient) -> None:
