@@ -144,8 +144,8 @@ def _item(asked: _Asked, member: FleetMember | BespokeError | None, group: int |
     elif member is not None and asked.problem is not None:
         own = _design(member, asked.problem)
         if not member.feasible:
-            nearest = own.model_dump(mode="json")
-            refusal, own = infeasible(member.violations, nearest, searched=False, place=asked.place), None
+            nearest, limits = own.model_dump(mode="json"), asked.problem.constraints
+            refusal, own = infeasible(member.violations, nearest, limits, searched=False, place=asked.place), None
     return BatchItem(
         device_id=asked.device_id,
         device=asked.profile,

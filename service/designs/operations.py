@@ -47,7 +47,7 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
         except BespokeError as error:
             raise place.refused(error) from error
         if not answer.feasible:
-            raise _infeasible(answer)
+            raise _infeasible(answer, question.problem, place)
         versions = Versions(
             bespoke=RELEASE,
             optimizer=answer.optimizer_version,
@@ -159,7 +159,7 @@ def _solve(context: Context, problem: Problem) -> Answer:
     return answer
 
 
-def _infeasible(answer: Answer) -> Refusal:
+def _infeasible(answer: Answer, problem: Problem, place: Place) -> Refusal:
     """What came nearest, which limits it breaks and how tight each could be."""
     nearest = {
         "digest": answer.design.digest,
@@ -167,7 +167,7 @@ def _infeasible(answer: Answer) -> Refusal:
         "prediction": answer.prediction.model_dump(mode="json"),
         "approach": answer.approach,
     }
-    return infeasible(answer.violations, nearest)
+    return infeasible(answer.violations, nearest, problem.constraints, place=place)
 
 
 def _row(row: DesignRow | None, design_id: str) -> DesignRow:

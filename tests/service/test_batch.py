@@ -95,6 +95,24 @@ def test_problems_of_devices_point_at_what_the_body_has(client: TestClient) -> N
     assert {problem["request_id"] for problem in problems} == {answer.headers["x-request-id"]}
 
 
+def test_memory_of_devices_is_pointed_at_where_it_is_stated(client: TestClient) -> None:
+    small = {"name": "m", "kind": "mcu", "clock_ghz": 0.2, "ram_kb": 0.1, "flash_kb": 512, "supported_bits": [[8, 8]]}
+    own = client.post("/v1/devices", json=small).json()["id"]
+    wide, tight = {"peak_memory_kb": 9}, {"peak_memory_kb": 0.05}
+    devices = [small, {"device": small, "limits": wide}, {"device": small, "limits": tight}, own]
+    devices.append({"device": own, "limits": wide})
+    body = client.post(PATH, json=REQUEST | {"limits": {}, "devices": devices}).json()
+    assert [item["problem"]["errors"][0]["pointer"] for item in body["items"]] == [
+        "/devices/0/ram_kb",
+        "/devices/1/device/ram_kb",
+        "/devices/2/limits/peak_memory_kb",
+        "/devices/3",
+        "/devices/4/device",
+    ]
+    told = ["the device's own RAM" in item["problem"]["errors"][0]["must"] for item in body["items"]]
+    assert told == [True, True, False, True, True]
+
+
 def test_limits_of_one_device_replace_those_of_the_request(client: TestClient) -> None:
     tight = {"device": "raspberry-pi-4", "limits": {"latency_ms": 1e-6}}
     body = client.post(PATH, json=REQUEST | {"devices": ["raspberry-pi-4", tight]}).json()

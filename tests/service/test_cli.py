@@ -116,6 +116,17 @@ def test_an_infeasible_request_shows_the_nearest_design(
     assert "broken" in out
 
 
+def test_memory_of_the_device_is_shown_as_its_own(
+    typed: Type, monkeypatch: pytest.MonkeyPatch, known_answer: Answer
+) -> None:
+    violation = Violation(limit="peak_memory_kb", allowed=2, reached=7, tightest=6)
+    nearest = known_answer.model_copy(update={"feasible": False, "violations": (violation,)})
+    monkeypatch.setattr(cli, "optimize", lambda problem: nearest)
+    _, out, _ = typed("design", "--device", "stm32f746")
+    assert "Peak memory (the device's own RAM)" in out
+    assert "own RAM" not in typed("design", "--device", "stm32f746", "--peak-memory-kb", "2")[1]
+
+
 def test_the_optimizer_itself_answers(typed: Type) -> None:
     limits = ("--model-kb", "0.001", "--space", "nasbench201")
     status, out, _ = typed("design", "--device", "raspberry-pi-4", *limits, "--json")
