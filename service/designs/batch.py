@@ -36,8 +36,8 @@ from service.devices.operations import resolve
 from service.devices.schemas import RestsOn
 from service.errors import at
 from service.idempotency import Once, Record, Reply
+from service.problems import Fault, Refusal, problem_document
 from service.problems import Problem as ProblemDocument
-from service.problems import Refusal, problem_document
 from service.release import RELEASE
 
 PATH = "/v1/designs/batch"
@@ -120,6 +120,9 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
             found = target.adapted(context, request.energy_model)
     except Refusal as refusal:
         return _Asked(device_id=named, place=place, refusal=refusal)
+    if limits.risk != request.limits.risk:
+        other = _other_risk(f"{place.limits}/risk", limits.risk, request.limits.risk)
+        return _Asked(device_id=named, place=place, profile=target.profile, refusal=other)
     return _Asked(
         device_id=target.device_id,
         place=place,
@@ -135,6 +138,14 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
             adaptation=found.adaptation if found else None,
         ),
     )
+
+
+def _other_risk(pointer: str, own: float, shared: float) -> Refusal:
+    """Limits of one device at another risk than those of the request."""
+    must, got = f"must be that of the request, {shared}", f"{own}"
+    way_out = "Leave it out, or ask for this device in a request of its own."
+    fault = Fault(pointer=pointer, must=must, got=got, way_out=way_out)
+    return Refusal("invalid-request", 422, f"{pointer} {must}, but got {got}. {way_out}", faults=[fault])
 
 
 def _item(asked: _Asked, member: FleetMember | BespokeError | None, group: int | None, request_id: str) -> BatchItem:

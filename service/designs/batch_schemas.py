@@ -34,7 +34,8 @@ class FleetDevice(BaseModel):
 
     device: DeviceReference
     limits: Constraints = Field(
-        description="in place of those of the request; `risk` is that of the request, or must be the same"
+        description="in place of those of the request; `risk` is that of the request: a device that states another has "
+        "a problem of its own"
     )
 
     def limits_in(self, request: Constraints) -> Constraints:

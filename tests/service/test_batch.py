@@ -155,8 +155,23 @@ def test_limits_of_one_device_hold_at_the_risk_of_the_request(client: TestClient
     assert answer.status_code == 200, answer.text
     first, second = answer.json()["items"]
     assert first["design"] == second["design"]
-    named = own | {"limits": REQUEST["limits"] | {"risk": 0.1}}
-    assert client.post(PATH, json=risky | {"devices": ["raspberry-pi-4", named]}).status_code == 422
+
+
+@pytest.mark.parametrize("shared", [{}, {"risk": 0.4}])
+def test_a_device_with_another_risk_is_refused_alone(client: TestClient, shared: dict[str, float]) -> None:
+    other = {"device": "raspberry-pi-4", "limits": REQUEST["limits"] | {"risk": 0.3}}
+    same = {"device": "raspberry-pi-4", "limits": REQUEST["limits"] | {"risk": shared.get("risk", 0.1)}}
+    request = REQUEST | {"limits": REQUEST["limits"] | shared, "devices": [same, other]}
+    answer = client.post(PATH, json=request)
+    assert answer.status_code == 200, answer.text
+    first, second = answer.json()["items"]
+    assert first["design"]["feasible"]
+    assert (second["design"], second["group"]) == (None, None)
+    assert second["problem"]["type"].endswith("invalid-request")
+    (fault,) = second["problem"]["errors"]
+    assert fault["pointer"] == "/devices/1/limits/risk"
+    assert fault["must"] == f"must be that of the request, {shared.get('risk', 0.1)}"
+    assert fault["got"] == "0.3"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +183,6 @@ def test_limits_of_one_device_hold_at_the_risk_of_the_request(client: TestClient
         ({"spaces": ["no-such-space"]}, 422),
         ({"energy_model": "none"}, 422),
         ({"surprise": 1}, 422),
-        ({"devices": ["raspberry-pi-4", {"device": "jetson-nano", "limits": {"risk": 0.3}}]}, 422),
     ],
 )
 def test_bad_requests_are_refused(client: TestClient, change: dict[str, Any], status: int) -> None:
