@@ -159,7 +159,8 @@ def answer_view(answer: Answer, device: str, task: str, constraints: Constraints
     parts += [prediction_table(prediction, constraints, answer.violations), ""]
     parts += [assumption_table(prediction.assumed), "", sources_line(prediction)]
     found = f"Found by {answer.approach} over {answer.evaluations:,} designs in {took} "
-    parts.append(Text(f"{found}(optimizer {answer.optimizer_version}, seed {answer.seed})."))
+    reason = "" if answer.why is None else f": {answer.why}"
+    parts.append(Text(f"{found}(optimizer {answer.optimizer_version}, seed {answer.seed}){reason}."))
     return Group(*parts)
 
 

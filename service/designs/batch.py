@@ -11,7 +11,7 @@ from design.device import DeviceProfile
 from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import Task, find_task
-from optimizer.approaches import VERSIONS
+from optimizer.approaches import VERSIONS, why_in_fleet
 from optimizer.fleet import Fleet, optimize_fleet
 from optimizer.fleet_groups import FleetGroup
 from optimizer.fleet_member import FleetMember
@@ -178,6 +178,7 @@ def _design(member: FleetMember, problem: Problem) -> BatchDesign:
         feasible=member.feasible,
         broken=[BrokenLimit(limit=one.limit, allowed=one.allowed, reached=one.reached) for one in member.violations],
         approach=member.approach,
+        why=why_in_fleet(member.approach, alone=member.alone),
         optimizer_version=VERSIONS[member.approach],
         latency_ms=found.latency_ms.at(0, 1 - risk),
         energy_mj=found.energy_mj.at(0, 1 - risk),

@@ -166,6 +166,7 @@ def _infeasible(answer: Answer, problem: Problem, place: Place) -> Refusal:
         "design": answer.design.model_dump(mode="json"),
         "prediction": answer.prediction.model_dump(mode="json"),
         "approach": answer.approach,
+        "why": answer.why,
     }
     return infeasible(answer.violations, nearest, problem.constraints, place=place)
 
@@ -193,7 +194,7 @@ def _document(row: DesignRow, answer: Answer | None = None) -> DesignDocument:
         "feasible": True,
         "assumed": row.prediction["assumed"],
         "links": _links(row.id),
-        "why": why(row.approach),
+        "why": why(row.approach, row.method),
     }
     if answer is not None:
         own |= {"design": answer.design, "prediction": answer.prediction}
