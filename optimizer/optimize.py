@@ -10,7 +10,7 @@ from __future__ import annotations
 from design.constraints import LimitName
 from design.spaces.registry import SPACES
 from optimizer.answer import front_points, violations
-from optimizer.approaches import SEARCH_VERSION, VERSIONS
+from optimizer.approaches import SEARCH_VERSION, VERSIONS, why
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
 from optimizer.objective import LIMITS, Objective
@@ -73,6 +73,7 @@ def optimize(problem: Problem) -> Answer:
         violations=violations(objective, best, tightest),
         front=front_points(searches, winner, best) if searched else None,
         approach=winner.approach,
+        why=why(winner.approach, problem.method),
         optimizer_version=VERSIONS[winner.approach] if proposal else SEARCH_VERSION,
         evaluations=sum(trials.evaluations for trials in searches),
         seed=problem.seed,

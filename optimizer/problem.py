@@ -87,6 +87,7 @@ class Answer(BaseModel):
         front: Accuracy / latency / energy front around the design, by rising latency, where designs were searched; None
             where they were proposed: `optimizer.front` draws it when somebody wants to see it.
         approach: How it was found, e.g. `exact enumeration` or `NSGA-II`.
+        why: Why that way, for people (`optimizer.approaches`); None where it is not known.
         evaluations: Designs that the predictors were asked about.
     """
 
@@ -98,6 +99,7 @@ class Answer(BaseModel):
     violations: tuple[Violation, ...] = ()
     front: tuple[FrontPoint, ...] | None = None
     approach: str
+    why: str | None = None
     optimizer_version: str
     evaluations: int
     seed: int

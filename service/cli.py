@@ -20,7 +20,7 @@ from design.spaces.registry import find_space
 from design.task import TASKS, find_task
 from optimizer.front import with_front
 from optimizer.optimize import optimize
-from optimizer.problem import DEFAULT_ENERGY_MODEL, Problem
+from optimizer.problem import DEFAULT_ENERGY_MODEL, Method, Problem
 from predictors.descriptor import describe
 from predictors.predict import explain
 from service import serve as server
@@ -99,6 +99,13 @@ def design(
     space: Annotated[list[str] | None, typer.Option(help="Space to choose from; may be repeated; all if none.")] = None,
     energy_model: Energy = DEFAULT_ENERGY_MODEL,
     measurements: Measured = None,
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="auto: from designs found on proxy devices; network: from networks; either searches only where that "
+            "breaks a limit. search: only search. both: search beside auto."
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -125,6 +132,7 @@ def design(
         seed=seed,
         energy_model=energy_model,
         adaptation=adaptation_from(measurements, profile, energy_model),
+        method=method,
     )
     start = time.perf_counter()
     answer = optimize(problem)

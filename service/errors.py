@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import InternalError, OperationalError
@@ -161,6 +161,9 @@ def _answer(request: Request, refusal: Refusal) -> Response:
 def request_id_of(request: Request) -> str:
     """The id that the outermost middleware gave the request."""
     return str(request.scope.get("bespoke.request_id", ""))
+
+
+RequestIdDep = Annotated[str, Depends(request_id_of)]
 
 
 def _refusal(request: Request, error: Refusal) -> Response:

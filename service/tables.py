@@ -14,7 +14,7 @@ from design.devices.catalogue import CatalogueDevice
 from design.prediction import Assumption, Prediction
 from optimizer.problem import Answer, Violation
 from service.units import DASH, count, kilobytes, millijoules, milliseconds, percent, shape, span
-from service.verdicts import LIMITS, Verdict, verdicts
+from service.verdicts import LIMITS, Verdict, own_memory, verdicts
 from service.wording import BASES, assumed_value, bits, fact_origin, fact_text, filters, operation
 
 UNLIMITED = Constraints()
@@ -112,15 +112,16 @@ def assumption_table(assumed: Iterable[Assumption]) -> RenderableType:
     return table if table.row_count else Text("Assumed: nothing, the profile states every figure.")
 
 
-def violation_table(violations: Iterable[Violation]) -> Table:
-    """The limits that the nearest design breaks, and how far each could be kept on its own."""
+def violation_table(violations: Iterable[Violation], constraints: Constraints) -> Table:
+    """The limits that the nearest design breaks, the device's own memory among them, and the tightest of each."""
     table = new_table(
         "Limits that no design found keeps together", "limit", "allowed", "nearest design", "tightest alone"
     )
     for violation in violations:
         limit = LIMITS[violation.limit]
         texts = (limit.text(value) for value in (violation.allowed, violation.reached, violation.tightest))
-        table.add_row(limit.label, *texts)
+        own = own_memory(violation, constraints)
+        table.add_row(limit.label if own is None else f"{limit.label} (the device's own {own.label})", *texts)
     return table
 
 
@@ -153,12 +154,13 @@ def answer_view(answer: Answer, device: str, task: str, constraints: Constraints
     head = Panel(Text(f"{state} at risk {constraints.risk:g}"), title=Text(title), title_align="left", expand=False)
     parts: list[RenderableType] = [head]
     if not answer.feasible:
-        parts += [violation_table(answer.violations), ""]
+        parts += [violation_table(answer.violations, constraints), ""]
     parts += [layer_table(prediction), ""]
     parts += [prediction_table(prediction, constraints, answer.violations), ""]
     parts += [assumption_table(prediction.assumed), "", sources_line(prediction)]
     found = f"Found by {answer.approach} over {answer.evaluations:,} designs in {took} "
-    parts.append(Text(f"{found}(optimizer {answer.optimizer_version}, seed {answer.seed})."))
+    reason = "" if answer.why is None else f": {answer.why}"
+    parts.append(Text(f"{found}(optimizer {answer.optimizer_version}, seed {answer.seed}){reason}."))
     return Group(*parts)
 
 

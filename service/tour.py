@@ -132,6 +132,7 @@ def report(stored: dict[str, Any], took: str, url: str) -> Iterator[RenderableTy
         prediction=Prediction.model_validate(stored["prediction"]),
         feasible=stored["feasible"],
         approach=stored["approach"],
+        why=stored.get("why"),
         optimizer_version=stored["versions"]["optimizer"],
         evaluations=stored["evaluations"],
         seed=stored["seed"],

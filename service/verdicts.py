@@ -44,6 +44,34 @@ LIMITS: dict[LimitName, Limit] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnMemory:
+    """Memory of a device that holds whatever is asked, as a microcontroller has nothing behind it.
+
+    Attributes:
+        member: Of the device's profile.
+        label: For people.
+    """
+
+    member: str
+    label: str
+
+
+OWN_MEMORY: dict[LimitName, OwnMemory] = {
+    "model_kb": OwnMemory(member="flash_kb", label="flash"),
+    "peak_memory_kb": OwnMemory(member="ram_kb", label="RAM"),
+}
+"""What stands behind a limit of the same unit; see `optimizer.objective.Objective.own`."""
+
+
+def own_memory(violation: Violation, constraints: Constraints) -> OwnMemory | None:
+    """The memory of the device that a design exceeds; None where it breaks a limit of the request.
+
+    A bound that differs from the limit that was set, or was not set at all, is the device's own.
+    """
+    return None if constraints.limits().get(violation.limit) == violation.allowed else OWN_MEMORY.get(violation.limit)
+
+
 def bound(name: LimitName, value: float) -> str:
     """A limit as a bound, `at most` or `at least` as a sign."""
     limit = LIMITS[name]

@@ -271,7 +271,7 @@ def _origin(row: DesignRow, prediction: Prediction) -> tuple[tuple[str, str], ..
     return (
         ("Made", row.created_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("Approach", f"{row.approach}, {row.evaluations:,} designs evaluated"),
-        *((("Why", reason),) if (reason := why(row.approach)) else ()),
+        *((("Why", reason),) if (reason := why(row.approach, row.method)) else ()),
         ("Measurements", rests_on(row.measurements)),
         ("Seed", str(row.seed)),
         ("Space", row.space or "none"),

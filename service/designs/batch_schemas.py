@@ -34,7 +34,8 @@ class FleetDevice(BaseModel):
 
     device: DeviceReference
     limits: Constraints = Field(
-        description="in place of those of the request; `risk` is that of the request, or must be the same"
+        description="in place of those of the request; `risk` is that of the request: a device that states another has "
+        "a problem of its own"
     )
 
     def limits_in(self, request: Constraints) -> Constraints:
@@ -94,6 +95,7 @@ class BatchDesign(BaseModel):
     feasible: bool = Field(description="every limit is kept at the requested risk; true of every `design`")
     broken: list[BrokenLimit] = Field(description="limits that `nearest` of a problem breaks; empty if feasible")
     approach: str = Field(description="how it was found")
+    why: str = Field(description="why that way")
     optimizer_version: str = Field(description="version of what found it")
     latency_ms: Estimate
     energy_mj: Estimate

@@ -18,6 +18,7 @@ from service.designs.schemas import (
     DesignSummary,
     FrontDocument,
 )
+from service.errors import RequestIdDep
 from service.idempotency import OnceDep
 from service.paging import DEFAULT, CursorQuery, LimitQuery, Page, page
 from service.problems import responses
@@ -54,7 +55,10 @@ def create_design(
     responses=responses(400, 409, 413, 415, 422, 503),
 )
 def create_batch(
-    context: ContextDep, once: OnceDep, request: Annotated[BatchRequest, Body(examples=[EXAMPLE_BATCH])]
+    context: ContextDep,
+    once: OnceDep,
+    request_id: RequestIdDep,
+    request: Annotated[BatchRequest, Body(examples=[EXAMPLE_BATCH])],
 ) -> Response:
     """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
 
@@ -65,7 +69,7 @@ def create_batch(
     and may still find one. A shared design keeps every limit of its devices and
     costs none more than two points of accuracy.
     """
-    return batch.create(context, once, request)
+    return batch.create(context, once, request, request_id)
 
 
 @router.get("", name="list", summary="Stored designs", responses=responses(422))

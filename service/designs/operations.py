@@ -6,6 +6,7 @@ import time
 
 from fastapi import Response
 
+from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import find_task
 from optimizer.approaches import why
@@ -15,6 +16,7 @@ from service.context import Context
 from service.designs import repository
 from service.designs.fronts import front_of
 from service.designs.infeasible import infeasible
+from service.designs.places import Place
 from service.designs.repository import Asked
 from service.designs.schemas import (
     DesignDocument,
@@ -39,10 +41,13 @@ def create(context: Context, once: Once, request: DesignRequest) -> Response:
     """Find the best design for a request and store it; if none keeps the limits, say what would and store nothing."""
 
     def work(record: Record) -> Reply:
-        question = asked(context, request)
-        answer = _solve(context, question.problem)
+        question, place = asked(context, request), Place(named=isinstance(request.device, str))
+        try:
+            answer = _solve(context, question.problem)
+        except BespokeError as error:
+            raise place.refused(error) from error
         if not answer.feasible:
-            raise _infeasible(answer)
+            raise _infeasible(answer, question.problem, place)
         versions = Versions(
             bespoke=RELEASE,
             optimizer=answer.optimizer_version,
@@ -154,15 +159,16 @@ def _solve(context: Context, problem: Problem) -> Answer:
     return answer
 
 
-def _infeasible(answer: Answer) -> Refusal:
+def _infeasible(answer: Answer, problem: Problem, place: Place) -> Refusal:
     """What came nearest, which limits it breaks and how tight each could be."""
     nearest = {
         "digest": answer.design.digest,
         "design": answer.design.model_dump(mode="json"),
         "prediction": answer.prediction.model_dump(mode="json"),
         "approach": answer.approach,
+        "why": answer.why,
     }
-    return infeasible(answer.violations, nearest)
+    return infeasible(answer.violations, nearest, problem.constraints, place=place)
 
 
 def _row(row: DesignRow | None, design_id: str) -> DesignRow:
@@ -188,7 +194,7 @@ def _document(row: DesignRow, answer: Answer | None = None) -> DesignDocument:
         "feasible": True,
         "assumed": row.prediction["assumed"],
         "links": _links(row.id),
-        "why": why(row.approach),
+        "why": why(row.approach, row.method),
     }
     if answer is not None:
         own |= {"design": answer.design, "prediction": answer.prediction}

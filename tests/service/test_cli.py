@@ -6,11 +6,12 @@ import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from design.devices.catalogue import catalogue, find_device
-from optimizer.problem import Answer, Problem, Violation
+from optimizer.problem import Answer, Method, Problem, Violation
 from service import cli
 from tests.networks.tracing.small_models import content, floats, node, small_network
 
@@ -54,13 +55,14 @@ def test_version_and_help(typed: Type) -> None:
 
 def test_a_design_is_asked_for_with_all_that_was_typed(typed: Type, asked: list[Problem]) -> None:
     limits = ("--latency-ms", "50", "--energy-mj", "90", "--model-kb", "400", "--peak-memory-kb", "999")
-    more = ("--training-memory-kb", "1e6", "--min-accuracy", "0.5", "--risk", "0.05", "--seed", "7")
+    more = ("--training-memory-kb", "1e6", "--min-accuracy", "0.5", "--risk", "0.05", "--seed", "7", "--method", "both")
     choice = ("--space", "resnet", "--space", "vgg", "--weigh", "accuracy=1", "--weigh", "energy=0.5")
     status, out, _ = typed("design", "--device", "jetson-nano", "--task", "cifar100", *limits, *more, *choice)
     assert status == 0
     (problem,) = asked
     assert problem.device == find_device("jetson-nano")
     assert (problem.task.name, problem.seed, problem.spaces) == ("cifar100", 7, ("resnet", "vgg"))
+    assert problem.method == "both"
     assert problem.constraints.model_dump() == {
         "latency_ms": 50,
         "energy_mj": 90,
@@ -72,6 +74,13 @@ def test_a_design_is_asked_for_with_all_that_was_typed(typed: Type, asked: list[
     }
     assert (problem.preferences.accuracy, problem.preferences.energy) == (1, 0.5)
     assert "at most 50.0 ms" in out
+
+
+def test_a_design_is_asked_for_as_over_http_where_nothing_more_is_typed(typed: Type, asked: list[Problem]) -> None:
+    for method in get_args(Method):
+        assert typed("design", "--device", "jetson-nano", "--method", method)[0] == 0
+    assert typed("design", "--device", "jetson-nano")[0] == 0
+    assert [problem.method for problem in asked] == [*get_args(Method), "auto"]
 
 
 def test_a_design_is_shown_with_layers_figures_and_what_was_assumed(
@@ -116,6 +125,17 @@ def test_an_infeasible_request_shows_the_nearest_design(
     assert "broken" in out
 
 
+def test_memory_of_the_device_is_shown_as_its_own(
+    typed: Type, monkeypatch: pytest.MonkeyPatch, known_answer: Answer
+) -> None:
+    violation = Violation(limit="peak_memory_kb", allowed=2, reached=7, tightest=6)
+    nearest = known_answer.model_copy(update={"feasible": False, "violations": (violation,)})
+    monkeypatch.setattr(cli, "optimize", lambda problem: nearest)
+    _, out, _ = typed("design", "--device", "stm32f746")
+    assert "Peak memory (the device's own RAM)" in out
+    assert "own RAM" not in typed("design", "--device", "stm32f746", "--peak-memory-kb", "2")[1]
+
+
 def test_the_optimizer_itself_answers(typed: Type) -> None:
     limits = ("--model-kb", "0.001", "--space", "nasbench201")
     status, out, _ = typed("design", "--device", "raspberry-pi-4", *limits, "--json")
@@ -143,6 +163,7 @@ def test_the_optimizer_itself_answers(typed: Type) -> None:
         (("predict", __file__, "--device", "raspberry-pi-4"), "ending in .json or .toml"),
         (("devices", "abacus"), "'abacus'"),
         (("serve", "--host", "0.0.0.0"), "must bind to a loopback address"),
+        (("design", "--method", "luck", "--device", "raspberry-pi-4"), "--method"),
         (("design", "--seed", "x", "--device", "raspberry-pi-4"), "--seed"),
     ],
 )

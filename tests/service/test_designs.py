@@ -79,6 +79,29 @@ def test_limits_that_nothing_keeps_get_the_nearest_and_the_tightest(serve: Serve
     assert client.post("/v1/designs", json=loosened).status_code == 201
 
 
+def test_precisions_that_no_space_has_are_pointed_at_where_the_body_states_them(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    odd = {"name": "n", "kind": "npu", "supported_bits": [[4, 4]]}
+    own = client.post("/v1/devices", json=odd).json()["id"]
+    for device, pointer in ((odd, "/device/supported_bits"), (own, "/device")):
+        refused = client.post("/v1/designs", json=REQUEST | {"device": device})
+        assert refused.status_code == 422
+        assert refused.json()["type"] == "urn:bespoke:problem:no-usable-space"
+        assert refused.json()["errors"][0]["pointer"] == pointer
+
+
+def test_memory_that_no_design_fits_is_pointed_at_as_the_own_of_the_device(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    small = {"name": "m", "kind": "mcu", "clock_ghz": 0.2, "ram_kb": 0.1, "flash_kb": 512, "supported_bits": [[8, 8]]}
+    own = client.post("/v1/devices", json=small).json()["id"]
+    for device, pointer in ((small, "/device/ram_kb"), (own, "/device")):
+        request = {"device": device, "task": "digits", "spaces": ["vgg"]}
+        (fault,) = client.post("/v1/designs", json=request).json()["errors"]
+        assert fault["pointer"] == pointer
+        assert fault["must"].startswith("ram_kb must be at least")
+        assert "the device's own RAM" in fault["must"]
+
+
 def test_the_front_of_a_stored_design(client: TestClient, known_answer: Answer) -> None:
     address = client.post("/v1/designs", json=REQUEST).headers["location"]
     document = client.get(f"{address}/front").json()
