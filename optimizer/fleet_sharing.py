@@ -53,10 +53,12 @@ def with_proposed(
     for number in asked:
         for space, (designs, genotypes, rows) in proposed.items():
             spaces, precisions = keys[number]
-            mask = mask_in(space, problems[number].task, precisions) if space in spaces else None  # type: ignore[arg-type]  # by identity
+            task = problems[number].task
+            mask = mask_in(space, task, precisions) if space in spaces else None  # type: ignore[arg-type]  # by identity
             if mask is None:
                 continue
-            fits = np.flatnonzero((mask.apply(genotypes) == genotypes).all(axis=1) & ~np.isin(rows, found[number].rows))
+            runs = (space.canonical(task, mask.apply(genotypes)) == genotypes).all(axis=1)
+            fits = np.flatnonzero(runs & ~np.isin(rows, found[number].rows))
             if len(fits):
                 found[number] = _judged_too(
                     found[number], problems[number], devices[number], designs.take(fits), rows[fits]
