@@ -1,6 +1,8 @@
 """NAS-Bench-201: designs for devices never seen, judged by their true latency and accuracy.
 
 The known space is fitted on HELP's thirteen source devices alone; an unseen device is measured on a few random cells.
+Without measurements (`nb201_n0`) the shipped latency predictor answers, and its fit has seen these devices: that key
+says what a request for a known device gets, not an unseen one (`devices_seen`).
 Accuracies are known, as in the study that the figures are compared with (the published table has every cell); under
 `predicted_accuracy` the shipped predictor's stand in their place. Before the first request to a device all that is
 remembered of it is forgotten (`ms_new_device`); `ms_per_design` is the median over that one and those with other
@@ -71,6 +73,7 @@ def measure_cells(folder: Path, seeds: int) -> dict[str, Any]:
     for key, count in (("nb201", 10), ("nb201_n20", 20), ("nb201_n0", 0)):
         draws = seeds if count else 1
         found[key] = _measure(truth, space, count, draws)
+        found[key]["devices_seen"] = count == 0
         predicted = _measure(replace(truth, known=False), space, count, min(draws, COMPARED_DRAWS))
         found[key]["predicted_accuracy"] = predicted
         say(f"{key}: " + ", ".join(f"{name} {value:.3g}" for name, value in found[key].items() if _plain(value)))

@@ -53,6 +53,7 @@ On {requests} requests to {validation} synthetic profiles that it was not fitted
 
 Limits: genes of another signature (pictures of another size class) have no network; requests for them are searched.
 Predictors of another version make its proposals worse, never its answers wrong: those are scored by the predictors.
+Arithmetic in bfloat16 gives the same weights on like processors only.
 """
 
 

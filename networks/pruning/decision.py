@@ -22,7 +22,7 @@ from networks.pruning.choices import spread, worth_of_choices
 from networks.pruning.drawing import draw_within
 from networks.pruning.families import Families, families
 from networks.pruning.sampling import Chosen, Draws, Variant, choose
-from networks.pruning.scores import L1Norm, Score, Scores, Sensitivity, is_bounded
+from networks.pruning.scores import L1Norm, Score, Scores, Sensitivity, gives_sensitivities, is_bounded
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
@@ -64,7 +64,7 @@ class Method:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if self.shared is Shared.EPSILON and not isinstance(self.score, Sensitivity):
+        if self.shared is Shared.EPSILON and not gives_sensitivities(self.score):
             raise InvalidSelection(
                 "scores of filters must be sensitivities to share one error bound",
                 type(self.score).__name__,
@@ -74,7 +74,7 @@ class Method:
     @property
     def sharing(self) -> Shared:
         """How families share the budget."""
-        return self.shared or (Shared.EPSILON if isinstance(self.score, Sensitivity) else Shared.UNIFORM)
+        return self.shared or (Shared.EPSILON if gives_sensitivities(self.score) else Shared.UNIFORM)
 
 
 @dataclass(frozen=True, kw_only=True)

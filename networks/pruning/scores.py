@@ -23,7 +23,7 @@ Scores = Mapping[str, FloatArray]
 
 
 class Score(Protocol):
-    """A measure of filters."""
+    """A measure of filters; one whose scores are sensitivities, as those of `Sensitivity`, has `sensitivities = True`."""
 
     def __call__(self, network: Network, found: Families) -> Scores:
         """What each channel of each family is worth.
@@ -50,6 +50,11 @@ class Sensitivity:
         """See Score."""
         seen = sensitivities(network, found, self.batches(), per_weight=self.per_weight)
         return {family.name: seen.of(family, found) for family in found.families}
+
+
+def gives_sensitivities(score: Score) -> bool:
+    """Whether families can share one error bound by its scores."""
+    return isinstance(score, Sensitivity) or bool(getattr(score, "sensitivities", False))
 
 
 def is_bounded(score: Score) -> bool:

@@ -63,7 +63,7 @@ def create_batch(
     """Up to 1,000 devices in one pass: a design or a problem for each, and groups that can share one design.
 
     Nothing is stored. Each design keeps every limit and is the best of the libraries by the device's own predictors;
-    where all of those break one, but the nearest none by a factor of two, more of the libraries is polished for the
+    where all of those break one, but the nearest none by half, more of the libraries is polished for the
     device alone. If that breaks a limit too, the device has a problem of type `infeasible-constraints` with the
     nearest design, each limit it breaks and the tightest value met on the way; POST /v1/designs searches beside that
     and may still find one. A shared design keeps every limit of its devices and
