@@ -23,7 +23,7 @@ Scores = Mapping[str, FloatArray]
 
 
 class Score(Protocol):
-    """A measure of filters; one whose scores are sensitivities, as those of `Sensitivity`, has `sensitivities = True`."""
+    """A measure of filters; one whose scores are sensitivities, like `Sensitivity`, has `sensitivities = True`."""
 
     def __call__(self, network: Network, found: Families) -> Scores:
         """What each channel of each family is worth.
