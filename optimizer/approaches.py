@@ -30,8 +30,8 @@ WHY_BY_METHOD: dict[tuple[str, str], str] = {
 }
 """Where the method that was asked for says more."""
 
-WHY_SHARED = "designs found on proxy devices were judged by the predictors of this one; nothing was polished"
-"""Of what a fleet's devices all judge."""
+WHY_SHARED = "designs found on other devices were judged by the predictors of this one"
+"""Of what devices of a fleet judge: designs of proxy devices, and what was proposed for others of the fleet."""
 WHY_ALONE = "what all devices of the fleet judge breaks a limit of this one; by itself"
 """Of a device that was looked at by itself, before the reason for what served it then."""
 

@@ -24,7 +24,7 @@ from design.task import Task
 from optimizer.answer import violations
 from optimizer.fleet_groups import FleetGroup, Judged, groups
 from optimizer.fleet_member import FleetMember, by_itself, tightest_of
-from optimizer.fleet_sharing import with_proposed
+from optimizer.fleet_sharing import share_proposed
 from optimizer.library import NoLibrary, library
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import LIMITS, Objective, Scores
@@ -106,18 +106,16 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
                     members[number], judged[number] = _judged(
                         number, problems[number], devices[number], own, rows, within
                     )
-    alone: dict[int, FleetMember] = {}
     for number in sorted(judged):
         shared = members[number]
         if isinstance(shared, FleetMember) and not shared.feasible:
             members[number] = found = by_itself(problems[number], devices[number], spaces, shared)
             if found.feasible:
-                alone[number] = found
                 row = numbered([name_of(found.space, found.genotype)], names)
                 utility = Objective.of(problems[number], devices[number]).utility(found.scores)
                 kept = np.ones(1, dtype=np.bool_)
                 judged[number] = judged[number].joined_by(row, kept, utility, found.scores.accuracy, best=0)
-    judged = with_proposed(judged, alone, problems, devices, keys, names)
+    share_proposed(members, judged, problems, devices, keys, names)
     return Fleet(
         task=first.task,
         members=tuple(members[number] for number in range(len(problems))),

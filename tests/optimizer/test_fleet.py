@@ -19,7 +19,7 @@ from optimizer.fleet_groups import MOST_LOST
 from optimizer.fleet_member import HOPELESS, FleetMember
 from optimizer.library import NoLibrary
 from optimizer.objective import LIMITS, Objective, Scores
-from optimizer.offers import Shelf, name_of
+from optimizer.offers import Shelf
 from optimizer.optimize import optimize
 from optimizer.problem import Problem
 from optimizer.proposals import proposed
@@ -110,23 +110,34 @@ def test_no_device_goes_without_that_a_single_request_serves_without_a_search() 
         assert Objective.of(problems[at], describe(problems[at].device)).feasible(again)
 
 
-def test_designs_proposed_for_one_device_are_shared_with_others() -> None:
+def test_designs_proposed_for_one_device_are_shared_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
     problems = [
         replace(ask("raspberry-pi-4", "resnet", latency_ms=20, model_kb=60, min_accuracy=0.84), device=profile)
         for profile in synthetic_profiles(40, 77)[:24]
     ]
     found = optimize_fleet(problems)
-    alone = [at for at, one in enumerate(found.members) if isinstance(one, FleetMember) and one.alone]
+    monkeypatch.setattr(fleet_module, "share_proposed", lambda *given: None)
+    before = optimize_fleet(problems)
+    alone = [at for at, one in enumerate(before.members) if isinstance(one, FleetMember) and one.alone]
     assert len(alone) >= 5
-    names = {name_of(group.space, group.genotype) for group in found.groups if set(group.members) & set(alone)}
-    assert len(names) <= len(alone) / 2
+    assert len(found.groups) < len(before.groups)
+    for problem, own, other in zip(problems, found.members, before.members, strict=True):
+        assert isinstance(own, FleetMember)
+        assert isinstance(other, FleetMember)
+        objective = Objective.of(problem, describe(problem.device))
+        assert own.feasible >= other.feasible
+        assert objective.rank(own.scores) <= objective.rank(other.scores), "it has the best of what it was asked about"
+        assert own_scores(problem, own, own.genotype).at_risk == pytest.approx(own.scores.at_risk, rel=1e-6)
+        assert own.evaluations >= other.evaluations
     members = [found.members[at] for at in range(len(problems))]
     for group in found.groups:
         for at in group.members:
             own = members[at]
             assert isinstance(own, FleetMember)
             scores = own_scores(problems[at], replace(own, space=group.space), group.genotype)
-            assert Objective.of(problems[at], describe(problems[at].device)).feasible(scores)
+            objective = Objective.of(problems[at], describe(problems[at].device))
+            assert objective.feasible(scores)
+            assert objective.rank(own.scores) <= objective.rank(scores), "none shared is better than its own"
             precisions = tuple(describe(problems[at].device).supported_bits)
             mask = mask_in(group.space, problems[at].task, precisions)  # type: ignore[arg-type]  # by identity
             assert mask is not None
