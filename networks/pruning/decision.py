@@ -22,7 +22,7 @@ from networks.pruning.choices import spread, worth_of_choices
 from networks.pruning.drawing import draw_within
 from networks.pruning.families import Families, families
 from networks.pruning.sampling import Chosen, Draws, Variant, choose
-from networks.pruning.scores import L1Norm, Score, Scores, Sensitivity, gives_sensitivities, is_bounded
+from networks.pruning.scores import L1Norm, Score, Scores, gives_sensitivities, is_bounded
 from networks.pruning.selection import Selection
 from networks.pruning.sensitivity import parts_of
 from networks.pruning.ties import tied_groups
@@ -191,13 +191,13 @@ def _check_weights(network: Network, found: Families, variant: Variant) -> None:
 
 def worths(found: Families, scores: Scores, score: Score) -> Scores:
     """What each choice of each family is worth (see `networks.pruning.choices`)."""
-    most = 1.0 if isinstance(score, Sensitivity) else np.inf
+    most = 1.0 if gives_sensitivities(score) else np.inf
     return {one.name: worth_of_choices(found, one, scores[one.name], most) for one in found.families}
 
 
 def ties_of(network: Network, found: Families, score: Score) -> Scores:
     """What counts among choices of equal sensitivity: their weights. Other scores have no ties to speak of."""
-    return worths(found, L1Norm()(network, found), L1Norm()) if isinstance(score, Sensitivity) else {}
+    return worths(found, L1Norm()(network, found), L1Norm()) if gives_sensitivities(score) else {}
 
 
 def factors(found: Families, chosen: Mapping[str, Chosen]) -> dict[int, FloatArray]:

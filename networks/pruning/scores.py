@@ -53,7 +53,7 @@ class Sensitivity:
 
 
 def gives_sensitivities(score: Score) -> bool:
-    """Whether families can share one error bound by its scores."""
+    """Whether families can share one error bound by its scores; bounds are told for `Sensitivity` alone."""
     return isinstance(score, Sensitivity) or bool(getattr(score, "sensitivities", False))
 
 

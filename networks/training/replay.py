@@ -19,7 +19,7 @@ def replayed(module: nn.Module, images: Tensor, *, bf16: bool) -> Callable[[Tens
 
     The network must do the same for every batch. Recording shows it the batch a few times: quantizers that start from
     their first batch start from this one; other buffers (statistics of batch norms) and the state of random numbers
-    are as before.
+    are as before, after an error too.
 
     Args:
         module: On a CUDA device, in its final memory format; what loads or steps its parameters does so in place.
@@ -46,9 +46,11 @@ def replayed(module: nn.Module, images: Tensor, *, bf16: bool) -> Callable[[Tens
         ):
             torch.cuda.make_graphed_callables(module, (images,), allow_unused_input=True)
         recorded: Callable[[Tensor], Tensor] = module.forward
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, AssertionError) as error:
         raise InvalidOptions(
-            "the passes of the network must be ones that CUDA graphs record", str(error), "Set cuda_graphs=False."
+            "the passes of the network must be ones that can be recorded", str(error), "Set cuda_graphs=False."
         ) from error
     finally:
         vars(module).pop("forward", None)  # what was recorded would be replayed by copies of the module too

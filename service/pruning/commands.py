@@ -74,7 +74,8 @@ def prune(
         "bytes": model_bytes,
     }
     limit = _limit(figures, Constraints(risk=risk).risk)
-    out = out or Path(f"{Path(model).stem}-pruned.onnx")
+    source = Path(model)
+    out = out or Path(f"{source.stem if source.suffix in ('.onnx', '.json') else source.name}-pruned.onnx")
     beside = out.with_suffix(".json")
     read = [Path(model), data, weights, None if device is None else Path(device)]
     _check_files([out, beside, *([weights_out] if weights_out else [])], read)

@@ -26,9 +26,9 @@ OPTIONS = FitOptions(epochs=3, batch_size=64, augmentation=Augmentation(padding=
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
-def tiny(bits: int) -> nn.Module:
+def tiny(bits: int, *, dropout: float = 0.0) -> nn.Module:
     """The tiny network with its second convolution at so few bits; 2 bits have steps that the first batch starts."""
-    module = tiny_net()
+    module = tiny_net(dropout=dropout)
     if bits < 32:
         quantize_(module, PrecisionPolicy(layers={"4": precision(1) if bits == 1 else precision(2)}))
     return module
@@ -58,8 +58,6 @@ class Recorder:
         own = module.forward
         for _ in range(3):
             own(*given)
-        if self.fails:
-            raise RuntimeError("cannot be captured")
 
         def forward(images: torch.Tensor) -> torch.Tensor:
             self.replays += 1
@@ -67,6 +65,8 @@ class Recorder:
             return logits
 
         module.forward = forward
+        if self.fails:
+            raise RuntimeError("cannot be captured")
 
 
 @contextmanager
@@ -88,9 +88,9 @@ def test_without_a_cuda_device_or_alone_it_is_refused() -> None:
     assert "forward" not in vars(module)
 
 
-@pytest.mark.parametrize("bits", [1, 2, 32])
-def test_recording_changes_no_result(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, graphed = tiny(bits), tiny(bits)
+@pytest.mark.parametrize(("bits", "dropout"), [(1, 0.0), (2, 0.0), (32, 0.0), (32, 0.2)])
+def test_recording_changes_no_result(bits: int, dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, graphed = tiny(bits, dropout=dropout), tiny(bits, dropout=dropout)
     without = fit(plain, digits(), OPTIONS)
     recorder = Recorder(monkeypatch)
     found = fit(graphed, digits(), OPTIONS, cuda_graphs=True)
@@ -103,11 +103,31 @@ def test_recording_changes_no_result(bits: int, monkeypatch: pytest.MonkeyPatch)
 def test_what_cannot_be_recorded_is_refused_and_leaves_the_network_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     Recorder(monkeypatch, fails=True)
     module, images = tiny(32), torch.rand(4, 1, 8, 8)
+    own = module.forward = module.forward  # a method that its owner has replaced
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with pytest.raises(InvalidOptions, match="cannot be captured"):
         replayed(module, images, bf16=False)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-    assert "forward" not in vars(module)
+    assert vars(module)["forward"] is own
+
+
+def test_a_resumed_run_records_what_it_goes_on_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path, recorder = tmp_path / "checkpoint.pt", Recorder(monkeypatch)
+    whole = tiny(2)
+    unbroken = fit(whole, digits(), OPTIONS, cuda_graphs=True)
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(0)
+        return len(asked) > 8
+
+    with pytest.raises(TrainingStopped):
+        fit(tiny(2), digits(), OPTIONS, checkpoint=path, should_stop=should_stop, cuda_graphs=True)
+    fresh = tiny(2)
+    resumed = fit(fresh, digits(), OPTIONS, checkpoint=path, cuda_graphs=True)
+    assert [one.loss for one in resumed.epochs] == [one.loss for one in unbroken.epochs]
+    assert all(torch.equal(value, fresh.state_dict()[name]) for name, value in whole.state_dict().items())
+    assert recorder.replays
 
 
 @needs_cuda
