@@ -12,6 +12,8 @@ from sklearn.ensemble import ExtraTreesRegressor
 from design.encoding import FloatArray
 
 _LEAF = -1
+FEW = 64
+"""Rows from which on it pays to decide first what is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +153,6 @@ class TreeWalk:
             goes_right = compared.take(start + self.feature.take(node)) > self.number.take(node)
             node = self.child.take(2 * node + goes_right)
         return _mean(self.value.take(node), len(self.root))
-
-
-FEW = 64
-"""Rows from which on it pays to decide first what is known."""
 
 
 class KnownTrees:

@@ -24,7 +24,7 @@ from networks.training.objective import objective, teach
 from networks.training.options import FitOptions
 from networks.training.progress import Epoch, Fitted, Progress
 from networks.training.ranks import ALONE, Ranks
-from networks.training.replay import replayed
+from networks.training.replay import check_replays, replayed
 from networks.training.schedule import learning_rate
 from networks.training.stepping import make_optim
 from networks.training.totals import Totals
@@ -81,6 +81,8 @@ def fit(
     if cuda_graphs and ranks.of > 1:
         raise InvalidOptions("CUDA graphs must be of one process", f"{ranks.of}", "Set cuda_graphs=False.")
     device = device_of(module)
+    if cuda_graphs:
+        check_replays(device)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         torch.manual_seed(options.seed)

@@ -33,7 +33,7 @@ def replayed(module: nn.Module, images: Tensor, *, bf16: bool) -> Callable[[Tens
         InvalidOptions: The batch is not on a CUDA device, or the passes cannot be recorded.
     """
     device = images.device
-    _check(device)
+    check_replays(device)
     parts = [part for part in module.modules() if not isinstance(part, StartsFromData)]
     kept = [(buffer, buffer.clone()) for part in parts for buffer in part.buffers(recurse=False)]
     own = vars(module).get("forward")
@@ -62,6 +62,11 @@ def replayed(module: nn.Module, images: Tensor, *, bf16: bool) -> Callable[[Tens
     return recorded
 
 
-def _check(device: torch.device) -> None:
+def check_replays(device: torch.device) -> None:
+    """Refuse a device on which nothing can be replayed.
+
+    Raises:
+        InvalidOptions: It is no CUDA device.
+    """
     if device.type != "cuda":
         raise InvalidOptions("passes must be on a CUDA device to be replayed", f"{device}", "Set cuda_graphs=False.")

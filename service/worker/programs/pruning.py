@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -19,8 +20,9 @@ from networks.pruning.surgery import cut
 from networks.training.evaluation import evaluate
 from networks.training.pictures import Pictures
 from service.worker.programs.failing import in_words
-from service.worker.programs.subject import CUT, Subject
+from service.worker.programs.subject import CHOICE, CUT, FULL_PRECISION, Subject
 from service.worker.programs.together import train
+from service.worker.programs.trained import checkpoint_of
 from service.worker.trainer import Report
 
 Json = dict[str, Any]
@@ -62,6 +64,8 @@ def cut_out(subject: Subject) -> Json:
     means = channel_means(network, subject.images(looked_at, PICTURES))
     pictures = len(looked_at)
     small, _ = cut(network, subject.first_design, chosen.selection, means=means)
+    groups = _groups(chosen)
+    _keep_choice(subject, groups)
     save_trained(small, subject.full_design, subject.folder / CUT, task=subject.task.name, seed=subject.seed)
     return {
         "method": METHOD,
@@ -71,7 +75,7 @@ def cut_out(subject: Subject) -> Json:
         "accuracy_on_others": len(counted_on) < len(subject.data.validation),
         "before": _accuracy(subject, network, counted_on),
         "cut": _accuracy(subject, small, counted_on),
-        "groups": _groups(chosen),
+        "groups": groups,
         "bounds": [_told(one) for one in chosen.bounds],
     }
 
@@ -87,6 +91,14 @@ def parts(subject: Subject) -> tuple[Pictures, Pictures]:
     looked_at, others = order[:PICTURES].sort().values, order[PICTURES:].sort().values
     enough = len(others) >= PICTURES
     return validation.chosen(looked_at), validation.chosen(others) if enough else validation
+
+
+def _keep_choice(subject: Subject, groups: list[Json]) -> None:
+    """Write down which filters stay; a checkpoint of a network that kept others, as of another version, is dropped."""
+    path, choice = subject.folder / CHOICE, json.dumps(groups)
+    if not path.exists() or path.read_text("utf-8") != choice:
+        checkpoint_of(subject.folder / FULL_PRECISION).unlink(missing_ok=True)
+    path.write_text(choice, "utf-8")
 
 
 def _accuracy(subject: Subject, network: Network, pictures: Pictures) -> float:

@@ -28,7 +28,7 @@ from service.worker.trainer import StepFailed
 
 PICTURES = "pictures.npz"
 FULL_PRECISION, QUANTIZED = "full-precision.safetensors", "quantized.safetensors"
-UNPRUNED, CUT = "unpruned.safetensors", "cut.safetensors"
+UNPRUNED, CUT, CHOICE = "unpruned.safetensors", "cut.safetensors", "cut.json"
 CHECK_BATCH = 100
 """Pictures of a batch where a network is looked at, not trained."""
 

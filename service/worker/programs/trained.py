@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -98,6 +99,11 @@ def _under_limit(subject: Subject, ranks: Ranks) -> tuple[TrainingChoice, FitOpt
     return choice, replace(options, batch_size=choice.batch_size)
 
 
+def checkpoint_of(path: Path) -> Path:
+    """Where a training that is not finished yet leaves its state, beside the weights that it leads to."""
+    return path.with_suffix(".checkpoint")
+
+
 class _Training:
     """One training with a checkpoint after each epoch, watched."""
 
@@ -120,7 +126,7 @@ class _Training:
             self.subject.data,
             options,
             teacher=teacher,
-            checkpoint=self.path.with_suffix(".checkpoint"),
+            checkpoint=checkpoint_of(self.path),
             progress=self._say if self.ranks.leads else None,
             watcher=monitor,
             ranks=self.ranks,

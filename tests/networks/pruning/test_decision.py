@@ -107,6 +107,29 @@ def test_the_best_filters_stay_and_the_budget_holds(name: str, shared: Shared | 
     assert bool(decision.bounds) == (name == "sensitivity")
 
 
+class Kept:
+    """Sensitivities from before, as a user may keep them."""
+
+    sensitivities = True
+
+    def __init__(self, scores: Scores) -> None:
+        self.scores = scores
+
+    def __call__(self, network: Network, found: Families) -> Scores:
+        return self.scores
+
+
+def test_a_score_of_ones_own_may_say_that_it_gives_sensitivities() -> None:
+    design = plain()
+    module, target = trained(design), 0.5 * float(MACS([design])[0])
+    own = decide(module, design, Method(score=SCORES["sensitivity"]), MACS, target)
+    kept = decide(module, design, Method(score=Kept(own.scores), shared=Shared.EPSILON), MACS, target)
+    assert kept.selection.kept == own.selection.kept
+    assert kept.bounds == ()
+    assert Method(score=Kept(own.scores)).sharing is Shared.EPSILON
+    assert Method(score=L1Norm()).sharing is Shared.UNIFORM
+
+
 def test_nothing_is_said_of_whole_channels_by_scores_of_single_weights() -> None:
     design = plain()
     method = Method(score=Sensitivity(batches=pictures, per_weight=True))

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import networks.training.fit as fit_module
 import networks.training.replay as replay_module
 from design.precision import PrecisionPolicy, precision
 from networks.quantize import quantize_
@@ -39,6 +40,19 @@ def on_device(bits: int) -> nn.Module:
     return tiny(bits).to("cuda")
 
 
+def stop_after_an_epoch(module: nn.Module, path: Path) -> None:
+    """Train, and leave the checkpoint of a whole epoch or more."""
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(0)
+        return len(asked) > 8
+
+    with pytest.raises(TrainingStopped):
+        fit(module, digits(), OPTIONS, checkpoint=path, should_stop=should_stop, cuda_graphs=True)
+    assert path.exists()
+
+
 class Recorder:
     """Stands for the CUDA graphs of torch where there is no such device: a batch shown three times, forward replaced.
 
@@ -48,7 +62,8 @@ class Recorder:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, fails: bool = False) -> None:
         self.fails, self.replays = fails, 0
-        monkeypatch.setattr(replay_module, "_check", lambda device: None)
+        monkeypatch.setattr(replay_module, "check_replays", lambda device: None)
+        monkeypatch.setattr(fit_module, "check_replays", lambda device: None)
         monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
         monkeypatch.setattr(torch.cuda, "make_graphed_callables", self.record)
         monkeypatch.setattr(torch.random, "fork_rng", forked)
@@ -77,11 +92,12 @@ def forked(devices: Sequence[torch.device] = ()) -> Iterator[None]:
     torch.set_rng_state(before)
 
 
-def test_without_a_cuda_device_or_alone_it_is_refused() -> None:
-    module = tiny_net()
+def test_without_a_cuda_device_or_alone_it_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    module, path = tiny_net(), tmp_path / "checkpoint.pt"
+    fit(tiny_net(seed=1), digits(), replace(OPTIONS, epochs=1), checkpoint=path)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with pytest.raises(InvalidOptions, match="must be on a CUDA device"):
-        fit(module, digits(), OPTIONS, cuda_graphs=True)
+        fit(module, digits(), replace(OPTIONS, epochs=1), checkpoint=path, cuda_graphs=True)
     with pytest.raises(InvalidOptions, match="must be of one process"):
         fit(module, digits(), OPTIONS, cuda_graphs=True, ranks=Ranks(number=0, of=2))
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -115,14 +131,7 @@ def test_a_resumed_run_records_what_it_goes_on_from(monkeypatch: pytest.MonkeyPa
     path, recorder = tmp_path / "checkpoint.pt", Recorder(monkeypatch)
     whole = tiny(2)
     unbroken = fit(whole, digits(), OPTIONS, cuda_graphs=True)
-    asked: list[int] = []
-
-    def should_stop() -> bool:
-        asked.append(0)
-        return len(asked) > 8
-
-    with pytest.raises(TrainingStopped):
-        fit(tiny(2), digits(), OPTIONS, checkpoint=path, should_stop=should_stop, cuda_graphs=True)
+    stop_after_an_epoch(tiny(2), path)
     fresh = tiny(2)
     resumed = fit(fresh, digits(), OPTIONS, checkpoint=path, cuda_graphs=True)
     assert [one.loss for one in resumed.epochs] == [one.loss for one in unbroken.epochs]
@@ -148,14 +157,7 @@ def test_it_trains_as_without(bits: int) -> None:
 def test_a_resumed_run_goes_on_from_the_weights_that_were_kept(tmp_path: Path) -> None:
     whole, path = on_device(2), tmp_path / "checkpoint.pt"
     unbroken = fit(whole, digits(), OPTIONS, cuda_graphs=True)
-    asked: list[int] = []
-
-    def should_stop() -> bool:
-        asked.append(0)
-        return len(asked) > 12
-
-    with pytest.raises(TrainingStopped):
-        fit(on_device(2), digits(), OPTIONS, checkpoint=path, should_stop=should_stop, cuda_graphs=True)
+    stop_after_an_epoch(on_device(2), path)
     fresh = on_device(2)
     resumed = fit(fresh, digits(), OPTIONS, checkpoint=path, cuda_graphs=True)
     for one, other in zip(unbroken.epochs, resumed.epochs, strict=True):

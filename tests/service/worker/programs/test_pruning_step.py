@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from service.worker.programs import pruning
 from service.worker.programs.pruning import PICTURES
 from service.worker.programs.recipe import recipe
 from service.worker.programs.reporting import report_of
-from service.worker.programs.subject import Subject
+from service.worker.programs.subject import CHOICE, FULL_PRECISION, Subject
+from service.worker.programs.trained import checkpoint_of
 from service.worker.reasons import filters_stay
 from tests.service.worker.digits import design, job_of, pruned_design
 from tests.service.worker.programs.steps_here import Steps
@@ -178,6 +180,21 @@ def test_the_step_goes_on_from_its_checkpoint_and_does_not_read_test_pictures(
     assert {name: one for name, one in again.items() if name not in own} == {
         name: one for name, one in before.items() if name not in own
     }
+
+
+def test_a_checkpoint_of_a_network_that_kept_other_filters_is_dropped(pruned: Steps, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(pruned.job["work_folder"], folder)
+    subject = Subject(pruned.job | {"work_folder": str(folder)})
+    checkpoint, choice = checkpoint_of(folder / FULL_PRECISION), folder / CHOICE
+    assert checkpoint.exists()
+    found = pruning.cut_out(subject)
+    assert checkpoint.exists(), "the same choice"
+    assert json.loads(choice.read_text()) == found["groups"]
+    choice.unlink()  # as earlier versions left it
+    pruning.cut_out(subject)
+    assert not checkpoint.exists()
+    assert choice.exists()
 
 
 def test_a_pruned_design_in_full_precision_is_shipped_as_it_was_trained_on(tmp_path: Path) -> None:
