@@ -88,6 +88,13 @@ def read_truth(folder: Path, latency_ms: Mapping[str, FloatArray]) -> Truth:
     return Truth(cells=cells, row_of_cell=row_of_cell, accuracy=np.asarray(accuracy), latency_ms=latency_ms)
 
 
+def designs_of(truth: Truth, rows: IntArray) -> EncodedDesigns:
+    """Rows of the table at full precision, encoded."""
+    genotypes = np.zeros((len(rows), len(SPACES[SPACE].genes(find_task(TASK)))), dtype=np.int64)
+    genotypes[:, :6] = np.stack(np.unravel_index(truth.cells[rows], (len(OPERATIONS),) * 6), axis=1)
+    return SPACES[SPACE].rows(find_task(TASK), genotypes)
+
+
 def trials_of(
     truth: Truth, profile: DeviceProfile, adaptation: Adaptation | None, limit: float | None, preferences: Preferences
 ) -> Trials:

@@ -1,8 +1,7 @@
 """NAS-Bench-201: designs for devices never seen, judged by their true latency and accuracy.
 
 The known space is fitted on HELP's thirteen source devices alone; an unseen device is measured on a few random cells.
-Without measurements (`nb201_n0`) the shipped latency predictor answers, and its fit has seen these devices: that key
-says what a request for a known device gets, not an unseen one (`devices_seen`).
+Without measurements (`nb201_n0`) the universal predictor answers, fitted on all timings but those of their chips.
 Accuracies are known, as in the study that the figures are compared with (the published table has every cell); under
 `predicted_accuracy` the shipped predictor's stand in their place. Before the first request to a device all that is
 remembered of it is forgotten (`ms_new_device`); `ms_per_design` is the median over that one and those with other
@@ -12,7 +11,7 @@ limits behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -20,15 +19,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cell_front import GENETIC, front_ratios
-from benchmarks.cell_truth import LEAST_ACCURACY, SPACE, TASK, Truth, read_truth, trials_of
+from benchmarks.cell_truth import LEAST_ACCURACY, Truth, designs_of, read_truth, trials_of
+from benchmarks.cell_zero_shot import fit_without, unmeasured
 from benchmarks.protocols import HELP
 from benchmarks.report import say
 from design.constraints import Preferences
 from design.device import DeviceProfile
-from design.encoding import EncodedDesigns, FloatArray, IntArray
-from design.spaces.nasbench201_cells import OPERATIONS
-from design.spaces.registry import SPACES
-from design.task import find_task
+from design.encoding import FloatArray
 from optimizer.exact import ExactSearch
 from optimizer.family_predictions import FAMILIES
 from optimizer.genetic import GeneticSearch
@@ -40,6 +37,7 @@ from predictors.descriptor import describe
 from predictors.fit_known_space import fit_known_space
 from predictors.measurement import Measurements
 from predictors.tables import profile_of_row, read_table
+from predictors.universal import UniversalLatency
 
 PROTOCOL = HELP["help_nb201"]
 DECILES = tuple(round(0.1 * step, 1) for step in range(1, 10))
@@ -63,18 +61,27 @@ COMPARED_DRAWS = 2
 SEARCHERS = ("proposed", "exact", "genetic")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of other devices: of cells, and where nothing is measured, of all timed networks."""
+
+    space: CondensedSpace
+    unmeasured: UniversalLatency
+
+
 def measure_cells(folder: Path, seeds: int) -> dict[str, Any]:
     """Keys `nb201` (10 measurements), `nb201_n20` and `nb201_n0`."""
     table = read_table(folder, "nb201")
     truth = read_truth(folder, {name: table.row(name) for name in PROTOCOL.targets})
     say("nb201: fitting the known space on thirteen sources")
     space = on_all_cells(fit_known_space(table, list(PROTOCOL.sources)))
+    say("nb201: fitting the universal predictor without the chips of the tested devices")
+    known = Known(space=space, unmeasured=fit_without(folder, "nb201", PROTOCOL.targets))
     found = {}
     for key, count in (("nb201", 10), ("nb201_n20", 20), ("nb201_n0", 0)):
         draws = seeds if count else 1
-        found[key] = _measure(truth, space, count, draws)
-        found[key]["devices_seen"] = count == 0
-        predicted = _measure(replace(truth, known=False), space, count, min(draws, COMPARED_DRAWS))
+        found[key] = _measure(truth, known, count, draws)
+        predicted = _measure(replace(truth, known=False), known, count, min(draws, COMPARED_DRAWS))
         found[key]["predicted_accuracy"] = predicted
         say(f"{key}: " + ", ".join(f"{name} {value:.3g}" for name, value in found[key].items() if _plain(value)))
     return found
@@ -91,28 +98,19 @@ def _profile(device: str) -> DeviceProfile:
     return DeviceProfile.model_validate(found.model_dump() | {"supported_bits": ((32, 32),)})
 
 
-def _designs(truth: Truth, rows: IntArray) -> EncodedDesigns:
-    genotypes = np.zeros((len(rows), len(SPACES[SPACE].genes(find_task(TASK)))), dtype=np.int64)
-    genotypes[:, :6] = np.stack(np.unravel_index(truth.cells[rows], (len(OPERATIONS),) * 6), axis=1)
-    return SPACES[SPACE].rows(find_task(TASK), genotypes)
-
-
-def _adaptation(
-    truth: Truth, space: CondensedSpace, profile: DeviceProfile, device: str, count: int, seed: int
-) -> Adaptation | None:
+def _adaptation(truth: Truth, known: Known, profile: DeviceProfile, device: str, count: int, seed: int) -> Adaptation:
+    described, latency = describe(profile), truth.latency_ms[device]
     if not count:
-        return None
-    latency = truth.latency_ms[device]
+        return unmeasured(known.unmeasured, described, designs_of(truth, np.arange(1)))
     valid = np.flatnonzero(np.isfinite(latency) & (latency > 0))
     rows = np.random.default_rng(seed).choice(valid, count, replace=False)
-    measured = Measurements(designs=_designs(truth, rows), latency_ms=latency[rows], energy_mj=np.full(count, np.nan))
-    described = describe(profile)
-    own = cell_posterior(described, measured, space)
+    measured = Measurements(designs=designs_of(truth, rows), latency_ms=latency[rows], energy_mj=np.full(count, np.nan))
+    own = cell_posterior(described, measured, known.space)
     assert own is not None
     return replace(adapt(described, measured), posteriors=(own,))
 
 
-def _measure(truth: Truth, space: CondensedSpace, count: int, seeds: int) -> dict[str, Any]:
+def _measure(truth: Truth, known: Known, count: int, seeds: int) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     ratios: list[dict[str, float]] = []
     for device in PROTOCOL.targets:
@@ -125,13 +123,13 @@ def _measure(truth: Truth, space: CondensedSpace, count: int, seeds: int) -> dic
         for seed in range(seeds):
             for searcher in SEARCHERS if seed < COMPARED_DRAWS else SEARCHERS[:1]:
                 _forget()
-                adaptation = _adaptation(truth, space, profile, device, count, seed)
+                adaptation = _adaptation(truth, known, profile, device, count, seed)
                 for number, (limit, at) in enumerate(limits):
                     one = _answer(truth, profile, adaptation, limit, searcher, latency)
                     about = {"device": device, "searcher": searcher, "draw": seed, "published": at}
                     rows.append(about | {"first": number == 0} | one)
             if seed < COMPARED_DRAWS:
-                adaptation = _adaptation(truth, space, profile, device, count, seed)
+                adaptation = _adaptation(truth, known, profile, device, count, seed)
                 ratios.append(front_ratios(truth, profile, adaptation, latency))
     own = [row for row in rows if row["searcher"] == "proposed"]
     found = _summary(own) | {
@@ -180,7 +178,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _answer(
     truth: Truth,
     profile: DeviceProfile,
-    adaptation: Adaptation | None,
+    adaptation: Adaptation,
     limit: float,
     searcher: str,
     latency: FloatArray,

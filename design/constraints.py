@@ -10,6 +10,7 @@ from design.errors import BespokeError
 
 Limit = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+DEFAULT_RISK = 0.1
 LimitName = Literal["latency_ms", "energy_mj", "model_kb", "peak_memory_kb", "training_memory_kb", "min_accuracy"]
 
 
@@ -34,7 +35,7 @@ class Constraints(BaseModel):
     peak_memory_kb: Limit | None = None
     training_memory_kb: Limit | None = None
     min_accuracy: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    risk: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.1
+    risk: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = DEFAULT_RISK
 
     def limits(self) -> dict[LimitName, float]:
         """The limits that are set, in the order of the fields."""

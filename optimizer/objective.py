@@ -9,7 +9,7 @@ from typing import Self, get_args
 
 import numpy as np
 
-from design.constraints import LimitName, Preferences
+from design.constraints import DEFAULT_RISK, LimitName, Preferences
 from design.encoding import FloatArray, IntArray
 from optimizer.problem import Problem
 from predictors.descriptor import Descriptor
@@ -28,9 +28,10 @@ TOLERANCE = 1e-9
 """Relative slack of a limit: sums over layers may differ in their last digits."""
 LEAST_ERROR = 1e-3
 """Errors below this count as equal."""
-CAUTION = 0.12
-"""What breaking a limit for certain counts like, in the logarithm of error: about four points at the accuracies of
-NAS-Bench-201 on CIFAR-100 (33 % error). Only where limits are checked with less than the whole spread."""
+CAUTION = 0.01
+"""Over the accepted risk: what breaking a limit for certain counts like, in the logarithm of error. At a risk of .1
+that is about three points at the accuracies of NAS-Bench-201 on CIFAR-100 (33 % error). Only where limits are checked
+with less than the whole spread; chosen together with that share (`predictors.predictor.LIMIT_SHARE`)."""
 LOGISTIC = 1.702
 """The normal distribution function is nearly 1 / (1 + exp(-1.702 x))."""
 
@@ -101,12 +102,14 @@ class Objective:
         own: Those among them that hold whatever is asked: the device's memory.
         preferences: What utility weighs; see `utility`.
         alone: If set, utility is this one figure and nothing else.
+        risk: The accepted chance of breaking a limit; see CAUTION.
     """
 
     limits: Mapping[LimitName, float]
     own: Mapping[LimitName, float] = field(default_factory=dict)
     preferences: Preferences = field(default_factory=Preferences)
     alone: LimitName | None = None
+    risk: float = DEFAULT_RISK
 
     @classmethod
     def of(cls, problem: Problem, device: Descriptor) -> Self:
@@ -123,7 +126,9 @@ class Objective:
             own = {name: size for name, size in sizes.items() if size is not None}
         asked = problem.constraints.limits()
         tighter = {name: min(size, asked.get(name, size)) for name, size in own.items()}
-        return cls(limits=asked | tighter, own=own, preferences=problem.preferences)
+        return cls(
+            limits=asked | tighter, own=own, preferences=problem.preferences, risk=problem.constraints.risk
+        )
 
     def only(self, name: LimitName) -> Self:
         """The objective of making one figure as good as can be, whatever else was asked."""
@@ -178,7 +183,8 @@ class Objective:
         error = np.maximum(1 - scores.at_risk[:, LIMITS.index("min_accuracy")], LEAST_ERROR)
         costs = latency * np.log(scores.latency_ms) + energy * np.log(scores.energy_mj)
         costs = costs + size * np.log(scores.model_bytes)
-        return np.asarray(-accuracy * np.log(error) - EXPONENT * costs - accuracy * CAUTION * self.breach(scores))
+        caution = CAUTION / self.risk * self.breach(scores)
+        return np.asarray(-accuracy * (np.log(error) + caution) - EXPONENT * costs)
 
     def breach(self, scores: Scores) -> FloatArray:
         """Chance that a design breaks the latency limit, N; 0 where its limit is checked with the whole spread."""

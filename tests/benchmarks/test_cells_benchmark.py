@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.cell_front import front_ratios
-from benchmarks.cell_truth import SPACE, TASK, Truth
+from benchmarks.cell_truth import SPACE, TASK, Truth, designs_of
+from benchmarks.cell_zero_shot import unmeasured
+from benchmarks.limit_rule import Case, outcome
 from benchmarks.optimizer_cells import PUBLISHED, PUBLISHED_LIMITS_MS, published_limits
 from design.device import DeviceProfile
 from design.devices.catalogue import find_device
@@ -18,6 +21,9 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from predictors.descriptor import describe
 from predictors.predict import predict
+from predictors.predictor import Estimates
+from predictors.universal import UniversalLatency
+from predictors.universal_weights import shipped_weights
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +70,31 @@ def test_published_limits_are_means_over_draws() -> None:
     assert [one["limit_ms"] for one in found] == [limit for own in PUBLISHED_LIMITS_MS.values() for limit in own]
     assert all((one["draws"], one["latency_ms"], one["percent"], one["kept"]) == (2, 1.5, 70.5, 0.5) for one in found)
     assert found[0]["published_ms"] == PUBLISHED[found[0]["device"]][0][0]
+
+
+def test_a_device_of_which_nothing_was_measured_is_seen_as_the_model_given_sees_it(
+    truth: Truth, profile: DeviceProfile
+) -> None:
+    device, designs = describe(profile), designs_of(truth, np.arange(0, CELLS, 997))
+    weights = shipped_weights()
+    model = UniversalLatency(replace(weights, shares=np.zeros_like(weights.shares)))
+    found = predict(designs, device, find_task(TASK), adaptation=unmeasured(model, device, designs)).latency_ms
+    assert found.median == pytest.approx(model.predict(designs, device, None).median)
+    assert not np.allclose(found.median, predict(designs, device, find_task(TASK)).latency_ms.median)
+    assert found.common_spread is None
+
+
+def test_limits_of_a_device_that_is_known_well_are_all_kept_and_nothing_is_lost(truth: Truth) -> None:
+    sure = outcome(truth, case(truth, 1e-6), risk=0.1)
+    assert sure == pytest.approx([0.0, 1.0], abs=1e-6)
+    doubtful = outcome(truth, case(truth, 0.2), risk=0.1)
+    assert doubtful[1] == 1.0
+    assert 0 < outcome(truth, case(truth, 0.2), risk=0.3)[0] < doubtful[0]
+
+
+def case(truth: Truth, spread: float) -> Case:
+    """A device whose predictions are right and doubted by `spread`."""
+    median = truth.latency_ms["pixel2"]
+    common = np.full(len(median), spread)
+    estimates = Estimates(median=median, spread=common, scale="log", common_spread=common)
+    return Case(device="pixel2", without="chip", count=10, estimates=estimates)

@@ -129,6 +129,10 @@ def test_where_limits_are_checked_with_less_a_safer_design_wins_unless_it_costs_
     assert objective.order(doubtful).tolist() == [1, 0]
     dear = replace(scores((0.80, 9.9), (0.698, 8.0)), doubt=np.full(2, 0.05))
     assert objective.order(dear).tolist() == [0, 1]
+    assert replace(objective, risk=0.005).order(dear).tolist() == [1, 0]  # a breach weighs as much as it is unwanted
+    between = replace(scores((0.700, 9.9), (0.690, 8.0)), doubt=np.full(2, 0.05))
+    assert objective.order(between).tolist() == [1, 0]
+    assert replace(objective, risk=0.5).order(between).tolist() == [0, 1]
     assert not Objective(limits={}).breach(doubtful).any()
 
 
