@@ -136,17 +136,19 @@ class Chain:
 
     def _arriving(self, blocks: IntArray, virtual: IntArray, arrays: _Arrays) -> IntArray:
         """Channels that arrive at each slot, N x slots."""
+        number, slot = np.arange(len(blocks))[:, None], np.arange(blocks.shape[1])
+        leaving, copies = np.zeros(blocks.shape, dtype=np.int64), np.zeros(blocks.shape, dtype=np.int64)
+        for part in arrays.parts:
+            gene, own = part.genes[blocks], part.copies[blocks]
+            arrives = gene == _ARRIVES
+            kept = part.kept[blocks, virtual[np.maximum(gene, 0), number, slot]]
+            leaving += own * np.where(arrives, 0, kept)
+            copies += own * arrives
         found = np.empty(blocks.shape, dtype=np.int64)
-        number = np.arange(len(blocks))
-        channels: IntArray = np.full(len(blocks), self._input_channels, dtype=np.int64)
-        for slot in range(blocks.shape[1]):
-            found[:, slot] = channels
-            own, leaving = blocks[:, slot], np.zeros(len(blocks), dtype=np.int64)
-            for part in arrays.parts:
-                gene = part.genes[own]
-                kept = part.kept[own, virtual[np.maximum(gene, 0), number, slot]]
-                leaving = leaving + part.copies[own] * np.where(gene == _ARRIVES, channels, kept)
-            channels = leaving
+        found[:, 0] = self._input_channels
+        found[:, 1:] = leaving[:, :-1]
+        for before in np.flatnonzero(copies[:, :-1].any(axis=0)).tolist():
+            found[:, before + 1] += copies[:, before] * found[:, before]
         return found
 
     def _output_bits(self, blocks: IntArray, virtual: IntArray, arrays: _Arrays) -> IntArray:
@@ -156,10 +158,11 @@ class Chain:
             needed = np.maximum(needed, arrays.bits[gene][virtual[gene]] * arrays.reads[:, gene][blocks])
         passes = arrays.passes[blocks]
         found = np.empty(blocks.shape, dtype=np.int64)
-        bits: IntArray = np.full(len(blocks), OUTPUT_BITS, dtype=np.int64)
-        for slot in reversed(range(blocks.shape[1])):
-            found[:, slot] = bits
-            bits = np.maximum(needed[:, slot], np.where(passes[:, slot], bits, 0))
+        found[:, -1] = OUTPUT_BITS
+        found[:, :-1] = needed[:, 1:]
+        for behind in np.flatnonzero(passes[:, 1:].any(axis=0))[::-1].tolist():
+            passed = np.where(passes[:, behind + 1], found[:, behind + 1], 0)
+            found[:, behind] = np.maximum(found[:, behind], passed)
         return found
 
 

@@ -183,13 +183,6 @@ def _parts(
     masks = pool * rows[:, Column.IN_ELEMENTS] * np.where(gives_signs, method.mask_bits, FULL_BITS)
     either = np.maximum(rows[:, Column.IN_ELEMENTS], rows[:, Column.OUT_ELEMENTS])
     transient = designs.largest(np.where(weighted, either * np.where(binary, method.gradient_bits, FULL_BITS), 0.0)) / 8
-    per_picture = {
-        Variable.INPUTS: designs.total(held) / 8,
-        Variable.MASKS: designs.total(masks) / 8,
-        Variable.OUTPUTS: transient,
-        Variable.OUTPUT_GRADIENTS: transient,
-    }
-
     weights, biases = rows[:, Column.WEIGHTS], rows[:, Column.BIASES] * FULL_BITS
     stored = np.where(binary_weights, method.state_bits, FULL_BITS)
     latent = np.where(binary_weights, 1.0, FULL_BITS) if optim is TrainingOptim.BOP else stored
@@ -198,11 +191,26 @@ def _parts(
     one_bit = method.weight_gradient_bits == 1 and not method.second_moment
     momenta = np.where(binary_weights & (one_bit or optim is TrainingOptim.BOP), 1.0, both)
     channels = 2 * rows[:, Column.BATCH_NORM_CHANNELS] * np.where(binary, method.norm_bits, FULL_BITS)
+    columns = [
+        held,
+        masks,
+        channels,
+        weights * latent + biases,
+        weights * gradients + biases,
+        weights * stored * momenta + biases * both,
+    ]
+    inputs, kept_masks, norms, own, own_gradients, own_momenta = designs.total(np.stack(columns, axis=1)).T / 8
+    per_picture = {
+        Variable.INPUTS: inputs,
+        Variable.MASKS: kept_masks,
+        Variable.OUTPUTS: transient,
+        Variable.OUTPUT_GRADIENTS: transient,
+    }
     fixed = {
-        Variable.STATISTICS: designs.total(channels) / 8,
-        Variable.SHIFTS: designs.total(channels) / 8,
-        Variable.WEIGHTS: designs.total(weights * latent + biases) / 8,
-        Variable.WEIGHT_GRADIENTS: designs.total(weights * gradients + biases) / 8,
-        Variable.MOMENTA: designs.total(weights * stored * momenta + biases * both) / 8,
+        Variable.STATISTICS: norms,
+        Variable.SHIFTS: norms,
+        Variable.WEIGHTS: own,
+        Variable.WEIGHT_GRADIENTS: own_gradients,
+        Variable.MOMENTA: own_momenta,
     }
     return per_picture, fixed

@@ -126,9 +126,7 @@ class Objective:
             own = {name: size for name, size in sizes.items() if size is not None}
         asked = problem.constraints.limits()
         tighter = {name: min(size, asked.get(name, size)) for name, size in own.items()}
-        return cls(
-            limits=asked | tighter, own=own, preferences=problem.preferences, risk=problem.constraints.risk
-        )
+        return cls(limits=asked | tighter, own=own, preferences=problem.preferences, risk=problem.constraints.risk)
 
     def only(self, name: LimitName) -> Self:
         """The objective of making one figure as good as can be, whatever else was asked."""

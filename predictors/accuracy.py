@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import torch
 
 from design.encoding import Column, EncodedDesigns, FloatArray, IntArray
 from design.prediction import AccuracyBasis
 from design.spaces.nasbench201_cells import OPERATIONS
 from design.task import TASKS, Task
-from predictors.accuracy_prior import AccuracyPrior, accuracy_of, bit_cost, load_prior
+from predictors.accuracy_prior import AccuracyPrior, load_prior
 from predictors.accuracy_table import TABLE_TASKS, AccuracyTable, load_table
 from predictors.descriptor import Descriptor
 from predictors.predictor import Estimates
+from predictors.prior_arrays import PriorArrays, accuracy_at
 
 TABLE_SPACE = "nasbench201"
 OPERATION_GENES = 6
@@ -37,6 +37,7 @@ class AccuracyPredictor:
     def __init__(self, table: AccuracyTable, prior: AccuracyPrior) -> None:
         self.table = table
         self.prior = prior
+        self._arrays = PriorArrays(prior)
         self.version = f"1+{table.digest[:8]}.{prior.digest[:8]}"
 
     def basis(self, designs: EncodedDesigns, task: Task) -> AccuracyBasis:
@@ -46,15 +47,11 @@ class AccuracyPredictor:
     def predict(self, designs: EncodedDesigns, device: Descriptor | None, task: Task) -> Estimates:
         """Accuracy of N designs; the device has no part in it."""
         del device
-        with torch.inference_mode():
-            features = self.prior.aggregate(designs)
-            if self._in_table(designs, task):
-                return self._from_table(designs, task, features)
-            return Estimates(
-                median=self.prior.accuracy(features, task).numpy(),
-                spread=self.prior.spread(features, task).numpy(),
-                scale="logit",
-            )
+        features = self._arrays.aggregate(designs)
+        if self._in_table(designs, task):
+            return self._from_table(designs, task, features)
+        median, spread = self._arrays.accuracy(features, task), self._arrays.spread(features, task)
+        return Estimates(median=median, spread=spread, scale="logit")
 
     def _in_table(self, designs: EncodedDesigns, task: Task) -> bool:
         known = task.name in TABLE_TASKS and TASKS[task.name] == task
@@ -65,15 +62,14 @@ class AccuracyPredictor:
             return False
         return bool(np.array_equal(designs.total(designs.column(Column.WEIGHTS)), _weights(operations, task)))
 
-    def _from_table(self, designs: EncodedDesigns, task: Task, features: torch.Tensor) -> Estimates:
+    def _from_table(self, designs: EncodedDesigns, task: Task, features: FloatArray) -> Estimates:
         assert designs.genotypes is not None
         logits, spread = self.table.predict(designs.genotypes[:, :OPERATION_GENES], task.name)
-        classes = torch.tensor(float(task.classes), dtype=torch.float64)
-        share = (torch.sigmoid(torch.from_numpy(logits)) - 1 / classes) / (1 - 1 / classes)
-        cost = bit_cost(features)
-        median = accuracy_of(cost - torch.logit(share.clamp(_LEAST, 1 - _LEAST)), classes)
-        wider = np.hypot(spread, (self.prior.coarse_spread * cost).numpy())
-        return Estimates(median=median.numpy(), spread=wider, scale="logit")
+        chance = 1 / task.classes
+        share = np.clip((1 / (1 + np.exp(-logits)) - chance) / (1 - chance), _LEAST, 1 - _LEAST)
+        cost = self._arrays.bit_cost(features)
+        median = accuracy_at(cost - np.log(share / (1 - share)), task.classes)
+        return Estimates(median=median, spread=np.hypot(spread, self.prior.coarse_spread * cost), scale="logit")
 
 
 def _weights(operations: IntArray, task: Task) -> FloatArray:

@@ -216,11 +216,15 @@ class AccuracyPrior:
         to their cost), and networks smaller than any reported (per factor of ten).
         """
         recipe, coarse, small, unknown = self.spreads.unbind()
-        known = TASKS.get(task.name) == task
-        of_task = self.task_spreads[FITTED_TASKS.index(task.name)] if known else unknown
+        of_task = self.task_spread(task, float(unknown))
         missing = torch.log10(CONNECTION_UNIT / 10 / features[..., Feature.CONNECTIONS].clamp(min=1)).clamp(min=0)
         variance = recipe**2 + of_task**2 + (coarse * bit_cost(features)) ** 2 + (small * missing) ** 2
         return torch.sqrt(variance)
+
+    def task_spread(self, task: Task, unknown: float) -> float:
+        """How sure the difficulty of a task is; `unknown` of tasks that are not built in."""
+        known = TASKS.get(task.name) == task
+        return float(self.task_spreads[FITTED_TASKS.index(task.name)]) if known else unknown
 
 
 def gather_sum(per_row: Tensor, designs: EncodedDesigns) -> Tensor:

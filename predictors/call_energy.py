@@ -62,8 +62,5 @@ class CallEnergy:
 
 def call_energy(designs: EncodedDesigns, energies: LayerEnergies) -> CallEnergy:
     """Sums over the layers of each design."""
-    return CallEnergy(
-        static=designs.total(energies.static),
-        arithmetic=designs.total(energies.arithmetic),
-        memory=designs.total(energies.memory),
-    )
+    parts = designs.total(np.stack([energies.static, energies.arithmetic, energies.memory], axis=1))
+    return CallEnergy(static=parts[:, 0], arithmetic=parts[:, 1], memory=parts[:, 2])

@@ -11,15 +11,24 @@ from predictors.descriptor import Descriptor
 from predictors.predictor import Estimates
 
 
-def peak_memory_bytes(designs: EncodedDesigns, device: Descriptor) -> FloatArray:
+def peak_memory_bytes(
+    designs: EncodedDesigns, device: Descriptor, packed_bytes: FloatArray | None = None
+) -> FloatArray:
     """Working memory of one call, N bytes.
 
     Peak of the activations alive at once at their stored bits (see `design.liveness`) times the batch size, plus the
     packed weights - but for microcontrollers, which read them where they lie, in flash. Buffers of the runtime itself
     are not counted.
+
+    Args:
+        designs: N.
+        device: Where they run.
+        packed_bytes: N, as `model_bytes` counts them; None = not counted yet.
     """
     activations = device.batch_size * designs.peak_activation_bytes
-    return np.asarray(activations if device.weights_in_flash else activations + model_bytes(designs))
+    if device.weights_in_flash:
+        return np.asarray(activations)
+    return np.asarray(activations + (model_bytes(designs) if packed_bytes is None else packed_bytes))
 
 
 class WorkingMemory:

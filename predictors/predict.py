@@ -115,7 +115,7 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
         energy_mj=energy_mj,
         accuracy=own.accuracy,
         model_bytes=own.model_bytes,
-        peak_memory_bytes=peak_memory_bytes(designs, device),
+        peak_memory_bytes=peak_memory_bytes(designs, device, own.model_bytes),
         training_memory_bytes=own.training_memory_bytes,
         accuracy_basis=accuracy.basis(designs, task) if accuracy and task else "unknown",
         energy_model=energy_model,

@@ -99,8 +99,11 @@ class UniversalLatency:
         rows = np.asfortranarray(designs.rows)  # columns in one piece
         times = layer_times(rows, device)
         seconds = self.row_seconds(rows, device, times)
-        total = np.maximum(designs.total(seconds), _TINY)
-        estimates = Estimates(median=1e3 * total, spread=self._spread(designs, device, seconds, total), scale="log")
+        width = executed_width(rows, device)
+        low = seconds * ((width > 0) & (width <= 8))
+        total, total_low = designs.total(np.stack([seconds, low], axis=1)).T
+        total = np.maximum(total, _TINY)
+        estimates = Estimates(median=1e3 * total, spread=self._spread(device, total_low / total), scale="log")
         return LatencyParts(times, seconds, estimates)
 
     def parts(self, designs: EncodedDesigns, device: Descriptor) -> LatencyParts:
@@ -108,13 +111,9 @@ class UniversalLatency:
         found = self.mean_parts(designs, device)
         return replace(found, estimates=_towards_ncnn(designs, device, found.estimates)) if runs_ncnn(device) else found
 
-    def _spread(
-        self, designs: EncodedDesigns, device: Descriptor, seconds: FloatArray, total: FloatArray
-    ) -> FloatArray:
-        """Of log latency before any measurement, N: wider with every assumed figure and with low precision."""
-        width = executed_width(designs.rows, device)
-        share = designs.total(seconds * ((width > 0) & (width <= 8))) / total
-        own = np.sqrt(device.latency_spread**2 + (LOW_BIT_SPREAD * share) ** 2)
+    def _spread(self, device: Descriptor, low: FloatArray) -> FloatArray:
+        """Of log latency before any measurement: wider with every assumed figure and share of low precision (N)."""
+        own = np.sqrt(device.latency_spread**2 + (LOW_BIT_SPREAD * low) ** 2)
         return np.asarray(own * self.weights.widening(0, runtime_class(device)))
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task | None) -> Estimates:
