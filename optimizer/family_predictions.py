@@ -1,7 +1,8 @@
 """FamilyPredictions: what whole families of networks cost, kept for the devices asked about last.
 
-A family (every network of a small space under one policy) is predicted in one pass of array code. That pass depends on
-the device and its measurements but on no limit, so that every further request to the device only compares numbers.
+A family (every network of a small space under one policy, or what a library offers) is predicted in one pass of array
+code. That pass depends on the device and its measurements but on no limit, so that every further request to the device
+only compares numbers.
 """
 
 from __future__ import annotations
@@ -75,3 +76,6 @@ class FamilyPredictions:
 
 
 FAMILIES = FamilyPredictions()
+MOST_LIBRARIES = 128
+"""Libraries kept, each of a space for one device: at most 80 kB each."""
+LIBRARIES = FamilyPredictions(MOST_LIBRARIES)

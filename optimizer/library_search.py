@@ -8,11 +8,12 @@ brings much.
 from __future__ import annotations
 
 from design.distinct import without_doubles
-from design.encoding import EncodedDesigns, IntArray
+from design.encoding import IntArray
 from design.space import Space
 from design.task import Task
 from optimizer.exchange import PRICES
 from optimizer.library import library, offered
+from optimizer.objective import Scores
 from optimizer.polish import polish
 from optimizer.repair import mask_in
 from optimizer.surroundings import score_surroundings
@@ -33,7 +34,7 @@ class LibrarySearch:
     def propose(self, trials: Trials, seed: int) -> IntArray:
         """See Proposer: the designs judged, best first; the seed has no effect."""
         del seed
-        trials.starts = trials.judge(_designs(trials))
+        trials.starts = _judged(trials)
         return trials.scores.genotypes[trials.objective.order(trials.scores)]
 
     def promise(self, trials: Trials) -> float:
@@ -53,15 +54,15 @@ class LibrarySearch:
         score_surroundings(trials)
 
 
-def _designs(trials: Trials) -> EncodedDesigns:
-    """Those of the library, within the mask of the trials."""
+def _judged(trials: Trials) -> Scores:
+    """Scores of the library, within the mask of the trials."""
     space, task, bits = trials.space, trials.task, tuple(trials.device.supported_bits)
     own = mask_in(space, task, bits)  # type: ignore[arg-type]  # by identity
     if own is not None and own.choices == trials.mask.choices:
-        return offered(space, task, bits, OFFERED)  # type: ignore[arg-type]  # by identity
+        return trials.judge_offered(offered(space, task, bits, OFFERED))  # type: ignore[arg-type]  # by identity
     known = library(space, task)  # type: ignore[arg-type]  # by identity
     assert known is not None
-    return space.rows(task, without_doubles(trials.allowed(known[:OFFERED])))
+    return trials.judge(space.rows(task, without_doubles(trials.allowed(known[:OFFERED]))))
 
 
 def has_library(space: Space, task: Task) -> bool:

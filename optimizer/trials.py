@@ -9,7 +9,7 @@ import numpy as np
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from optimizer.families import contenders, family
-from optimizer.family_predictions import FAMILIES
+from optimizer.family_predictions import FAMILIES, LIBRARIES, FamilyPredictions
 from optimizer.objective import Objective, Scores
 from optimizer.problem import Problem
 from optimizer.repair import Mask
@@ -78,13 +78,17 @@ class Trials:
             return family(self.space, self.task, policy)  # type: ignore[arg-type]  # by identity
         return contenders(self.space, self.task, policy, self.risk)  # type: ignore[arg-type]  # by identity
 
+    def judge_offered(self, designs: EncodedDesigns) -> Scores:
+        """`judge` of what is offered to every request, whose predictions are remembered for further ones."""
+        return self._scored(designs, self._remembered(LIBRARIES, designs))
+
     def judge_family(self, policy: tuple[int, ...]) -> Scores:
         """Scores of `family`, whose predictions are remembered for further requests to the device."""
         designs = self.family(policy)
-        predictions = FAMILIES.of(
-            designs, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation
-        )
-        return self._scored(designs, predictions)
+        return self._scored(designs, self._remembered(FAMILIES, designs))
+
+    def _remembered(self, kept: FamilyPredictions, designs: EncodedDesigns) -> Predictions:
+        return kept.of(designs, self.device, self.task, energy_model=self.energy_model, adaptation=self.adaptation)
 
     def _scored(self, designs: EncodedDesigns, predictions: Predictions) -> Scores:
         assert designs.genotypes is not None

@@ -46,6 +46,12 @@ def _ncnn_on(profile: DeviceProfile) -> AdaptedLatency:
     return ncnn_latency().unmeasured(describe(profile))
 
 
+@lru_cache(maxsize=1024)
+def _shipped_prices(profile: DeviceProfile) -> FloatArray:
+    """What the shipped weights price each term of work at on a device, TERMS."""
+    return shipped_weights().prices.prices(describe(profile))
+
+
 def runs_ncnn(device: Descriptor) -> bool:
     """Whether it is a CPU whose runtime is ncnn."""
     runtime = (device.profile.runtime or "").casefold()
@@ -91,7 +97,8 @@ class UniversalLatency:
         share = float(weights.shares[runtime_class(device)])
         if share == 0:
             return times.total
-        priced = priced_seconds(rows, device, weights.prices.prices(device))
+        prices = weights.prices.prices(device) if self._weights else _shipped_prices(device.profile)
+        priced = priced_seconds(rows, device, prices)
         return np.asarray(np.maximum(priced, _TINY) ** share * times.total ** (1 - share))
 
     def mean_parts(self, designs: EncodedDesigns, device: Descriptor) -> LatencyParts:

@@ -11,7 +11,7 @@ from design.encoding import EncodedDesigns
 from design.spaces.registry import SPACES
 from design.task import find_task
 from optimizer.exact import ExactSearch
-from optimizer.family_predictions import FAMILIES, FamilyPredictions
+from optimizer.family_predictions import FAMILIES, LIBRARIES, FamilyPredictions
 from optimizer.proposals import proposed
 from predictors.adapt import DEFAULT_ENERGY_MODEL, adapt
 from predictors.descriptor import describe
@@ -71,6 +71,21 @@ def test_a_second_request_to_a_device_answers_as_a_first_one() -> None:
     FAMILIES.forget()
     cold = trials_of(ask("jetson-nano", "nasbench201", latency_ms=8.0, model_kb=700.0))
     ExactSearch().propose(cold, 0)
+    for one in fields(cold.scores):
+        assert np.array_equal(getattr(cold.scores, one.name), getattr(warm.scores, one.name)), one.name
+
+
+def test_a_second_request_is_proposed_the_same_from_a_library() -> None:
+    """And asks the predictors about the library no more."""
+    proposed([trials_of(ask("jetson-nano", "vgg", latency_ms=30))])
+    kept = len(LIBRARIES)
+    warm = trials_of(ask("jetson-nano", "vgg", latency_ms=8.0, model_kb=300.0))
+    proposed([warm])
+    assert len(LIBRARIES) == kept
+    LIBRARIES.forget()
+    cold = trials_of(ask("jetson-nano", "vgg", latency_ms=8.0, model_kb=300.0))
+    proposed([cold])
+    assert len(LIBRARIES) == 1
     for one in fields(cold.scores):
         assert np.array_equal(getattr(cold.scores, one.name), getattr(warm.scores, one.name)), one.name
 
