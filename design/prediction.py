@@ -33,7 +33,9 @@ class Estimate(BaseModel):
     Attributes:
         value: Median.
         interval: 90 % interval.
-        at_risk: The value at the quantile of the requested risk (what a limit is compared with), if one was given.
+        at_risk: What a limit is compared with at the requested risk, if one was given: the quantile of that risk. Of
+            latencies of cells on a device where such cells were measured it is less cautious than the interval, and
+            the chance of breaking the limit counted when designs were compared (docs/decisions/0003).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

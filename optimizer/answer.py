@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,6 +29,21 @@ def violations(objective: Objective, best: Scores, tightest: Mapping[LimitName, 
         for (name, allowed), over in zip(limits.items(), excess, strict=True)
         if over > 0
     )
+
+
+def tightest_of(objective: Objective, parts: Sequence[Scores]) -> dict[LimitName, float]:
+    """For each limit the tightest value that a design already scored keeps, were it the only one.
+
+    The device's own memory holds beside it; but where no design keeps that, what designs reach that do not.
+    """
+    found: dict[LimitName, float] = {}
+    for name in objective.limits:
+        alone = objective.only(name)
+        if not any((alone.violation(scores) == 0).any() for scores in parts):
+            alone = replace(alone, limits={})
+        best = min((alone.best(scores) for scores in parts), key=alone.rank)
+        found[name] = float(best.at_risk[0, LIMITS.index(name)])
+    return found
 
 
 def front_points(searches: Sequence[Trials], winner: Trials, best: Scores) -> tuple[FrontPoint, ...]:

@@ -21,9 +21,9 @@ from design.errors import BespokeError, TaskTooSmall
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.answer import violations
+from optimizer.answer import tightest_of, violations
 from optimizer.fleet_groups import FleetGroup, Judged, groups
-from optimizer.fleet_member import FleetMember, by_itself, tightest_of
+from optimizer.fleet_member import FleetMember, by_itself
 from optimizer.fleet_sharing import share_proposed
 from optimizer.library import NoLibrary, library
 from optimizer.library_search import LibrarySearch
@@ -77,7 +77,7 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     Raises:
         UnlikeProblems: They share less than that, or there are none or too many.
         NoLibrary: No library was made for any of the spaces.
-        TaskTooSmall: A space asked for by name does not expand for the task.
+        TaskTooSmall: A space asked for by name does not expand for the task, or none does.
     """
     first = _common(problems)
     spaces = _spaces(first)
@@ -135,15 +135,19 @@ def _common(problems: Sequence[Problem]) -> Problem:
 def _spaces(problem: Problem) -> dict[str, Space]:
     """Those asked for that have a library."""
     found: dict[str, Space] = {}
+    too_small: list[TaskTooSmall] = []
     for name in problem.spaces or SPACES:
         try:
             known = library(SPACES[name], problem.task)  # type: ignore[arg-type]  # by identity
-        except TaskTooSmall:
+        except TaskTooSmall as error:
             if problem.spaces:
                 raise
+            too_small.append(error)
             continue
         if known is not None:
             found[name] = SPACES[name]
+    if len(too_small) == len(SPACES):
+        raise too_small[0]
     if not found:
         raise NoLibrary(
             "a library must have been made for one of the spaces and the task",

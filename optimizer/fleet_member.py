@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from design.constraints import LimitName
 from design.encoding import IntArray
 from design.space import Space
-from optimizer.answer import violations
-from optimizer.objective import LIMITS, Objective, Scores
+from optimizer.answer import tightest_of, violations
+from optimizer.objective import Objective, Scores
 from optimizer.problem import Problem, Violation
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
@@ -89,13 +88,3 @@ def by_itself(problem: Problem, device: Descriptor, spaces: Mapping[str, Space],
         evaluations=evaluations,
         alone=True,
     )
-
-
-def tightest_of(objective: Objective, parts: Sequence[Scores]) -> dict[LimitName, float]:
-    """For each limit the tightest value that a design already scored keeps, were it the only one."""
-    found: dict[LimitName, float] = {}
-    for name in objective.limits:
-        alone = objective.only(name)
-        best = min((alone.best(scores) for scores in parts), key=alone.rank)
-        found[name] = float(best.at_risk[0, LIMITS.index(name)])
-    return found

@@ -31,7 +31,9 @@ LEAST_ERROR = 1e-3
 CAUTION = 0.01
 """Over the accepted risk: what breaking a limit for certain counts like, in the logarithm of error. At a risk of .1
 that is about three points at the accuracies of NAS-Bench-201 on CIFAR-100 (33 % error). Only where limits are checked
-with less than the whole spread; chosen together with that share (`predictors.predictor.LIMIT_SHARE`)."""
+with less than the whole spread; chosen together with the check (`predictors.predictor.LIMIT_SLACK`)."""
+MEMORY_KB = 1.024
+"""Kilobytes of limits (1,000 bytes) in one of a profile's memories (1,024 bytes)."""
 LOGISTIC = 1.702
 """The normal distribution function is nearly 1 / (1 + exp(-1.702 x))."""
 
@@ -123,7 +125,7 @@ class Objective:
                 "model_kb": device.profile.flash_kb,
                 "peak_memory_kb": device.profile.ram_kb,
             }
-            own = {name: size for name, size in sizes.items() if size is not None}
+            own = {name: MEMORY_KB * size for name, size in sizes.items() if size is not None}
         asked = problem.constraints.limits()
         tighter = {name: min(size, asked.get(name, size)) for name, size in own.items()}
         return cls(limits=asked | tighter, own=own, preferences=problem.preferences, risk=problem.constraints.risk)

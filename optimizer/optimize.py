@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from design.constraints import LimitName
 from design.spaces.registry import SPACES
-from optimizer.answer import front_points, violations
+from optimizer.answer import front_points, tightest_of, violations
 from optimizer.approaches import SEARCH_VERSION, VERSIONS, why
 from optimizer.exact import ExactSearch, suits
 from optimizer.genetic import GeneticSearch
-from optimizer.objective import LIMITS, Objective
+from optimizer.objective import Objective
 from optimizer.problem import Answer, Problem
 from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
@@ -53,7 +53,9 @@ def optimize(problem: Problem) -> Answer:
         rivals = [trials for trials in proposals if trials.evaluations]
     tightest: dict[LimitName, float] = {}
     if not objective.feasible(best_first(searches + rivals)[0].best()):
-        tightest = {name: tightest_value(searches, name) for name in objective.limits}
+        for name in objective.limits:
+            climb_for(searches, name)
+        tightest = tightest_of(objective, [trials.scores for trials in searches + rivals])
     searches += rivals
     winner = best_first(searches)[0]
     proposal = winner in rivals or not searched
@@ -88,8 +90,7 @@ def search(trials: Trials, seed: int) -> None:
     climb(trials, trials.best(), trials.objective, FIRST_STEPS)
 
 
-def tightest_value(searches: list[Trials], name: LimitName) -> float:
-    """The tightest value of a limit that any design found keeps, were it the only one; those designs stay in trials."""
-    alone = searches[0].objective.only(name)
-    found = min((extreme(trials, alone, EXTREME_STEPS) for trials in searches), key=alone.rank)
-    return float(found.at_risk[0, LIMITS.index(name)])
+def climb_for(searches: list[Trials], name: LimitName) -> None:
+    """Try designs that make one figure as good as can be, whatever else was asked; they stay in the trials."""
+    for trials in searches:
+        extreme(trials, trials.objective.only(name), EXTREME_STEPS)

@@ -212,7 +212,8 @@ def explain(
         device: Where.
         task: For which pictures; None: a model of which only the costs can be told, without accuracy.
         energy_model: Name in `predictors.energy.ENERGY_MODELS`.
-        risk: Adds `at_risk`: the value that cost exceeds, or accuracy falls short of, with this probability.
+        risk: Adds `at_risk`: what a limit is compared with (`Estimates.limit_quantile`), mostly the value that cost
+            exceeds, or accuracy falls short of, with this probability.
         adaptation: What measurements said of this device.
 
     Raises:

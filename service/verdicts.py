@@ -61,7 +61,7 @@ OWN_MEMORY: dict[LimitName, OwnMemory] = {
     "model_kb": OwnMemory(member="flash_kb", label="flash"),
     "peak_memory_kb": OwnMemory(member="ram_kb", label="RAM"),
 }
-"""What stands behind a limit of the same unit; see `optimizer.objective.Objective.own`."""
+"""What stands behind a limit; see `optimizer.objective.Objective.own` and MEMORY_KB for its unit."""
 
 
 def own_memory(violation: Violation, constraints: Constraints) -> OwnMemory | None:

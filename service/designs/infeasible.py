@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from design.constraints import Constraints
+from optimizer.objective import MEMORY_KB
 from optimizer.problem import Violation
 from service.designs.places import BODY, Place
 from service.problems import Fault, Refusal
@@ -47,24 +48,29 @@ def infeasible(
 
 def _fault(one: Violation, own: OwnMemory | None, searched: bool, place: Place) -> Fault:
     """A limit that is broken, or memory of the device that is exceeded."""
-    if own is None:
-        pointer = f"{place.limits}/{one.limit}"
-        bound = "at most" if one.limit == "min_accuracy" else "at least"
-        among = "on this device" if searched else "among what was tried"
-        must = f"must be {bound} {_kept(one)} {among}, even alone"
+    least = one.limit == "min_accuracy"
+    if (one.tightest >= one.allowed) if least else (one.tightest <= one.allowed):
+        must = "must be kept together with the other limits, which no design does"
+        alone = f" Alone {_written(one.tightest, own, least)} can be kept."
     else:
+        bound = "at most" if least else "at least"
+        among = "on this device" if searched else "among what was tried"
+        must, alone = f"must be {bound} {_written(one.tightest, own, least)} {among}, even alone", ""
+    pointer = f"{place.limits}/{one.limit}"
+    if own is not None:
         pointer = place.of_device(f"/{own.member}")
-        tried = "found" if searched else "that was tried"
-        must = (
-            f"{own.member} must be at least {_kept(one)} for any design {tried} to fit, even alone: it is the device's "
-            f"own {own.label}, not a limit of the request"
-        )
-    way_out = f"The nearest design reaches {one.reached:.6g}."
-    return Fault(pointer=pointer, must=must, got=f"{one.allowed:.6g}", way_out=way_out)
+        must = f"{own.member} {must}: it is the device's own {own.label}, not a limit of the request"
+    reached, allowed = (f"{_own_unit(value, own):.6g}" for value in (one.reached, one.allowed))
+    return Fault(pointer=pointer, must=must, got=allowed, way_out=f"The nearest design reaches {reached}.{alone}")
 
 
-def _kept(one: Violation) -> str:
-    """The tightest value in six digits, rounded to where it can be kept: costs up, accuracy down."""
-    exact = Decimal(one.tightest)
-    rounding = ROUND_FLOOR if one.limit == "min_accuracy" else ROUND_CEILING
-    return f"{float(Context(prec=6, rounding=rounding).plus(exact)):.6g}"
+def _own_unit(value: float, own: OwnMemory | None) -> float:
+    """A value of a limit in the unit that it was stated in: memories of devices in kilobytes of 1,024 bytes."""
+    return value if own is None else value / MEMORY_KB
+
+
+def _written(value: float, own: OwnMemory | None, least: bool) -> str:
+    """A value that can be kept in six digits, rounded to where it can be: costs up, accuracy down."""
+    rounding = ROUND_FLOOR if least else ROUND_CEILING
+    near = f"{_own_unit(value, own):.12g}"  # sums of floats lie a hair beside what they stand for
+    return f"{float(Context(prec=6, rounding=rounding).plus(Decimal(near))):.6g}"

@@ -107,8 +107,8 @@ def test_memory_of_a_microcontroller_is_a_limit() -> None:
     profile = DeviceProfile(name="board", kind=DeviceKind.MCU, ram_kb=320, flash_kb=1024)
     problem = Problem(device=profile, task=find_task("cifar10"), constraints=Constraints(model_kb=2000, latency_ms=9))
     objective = Objective.of(problem, describe(profile))
-    assert objective.limits == {"latency_ms": 9, "model_kb": 1024, "peak_memory_kb": 320}
-    assert objective.only("latency_ms").limits == {"model_kb": 1024, "peak_memory_kb": 320}
+    assert objective.limits == {"latency_ms": 9, "model_kb": 1048.576, "peak_memory_kb": 327.68}
+    assert objective.only("latency_ms").limits == {"model_kb": 1048.576, "peak_memory_kb": 327.68}
     asked = Problem(device=profile, task=find_task("cifar10"), constraints=Constraints(model_kb=100))
     assert Objective.of(asked, describe(profile)).limits["model_kb"] == 100
 

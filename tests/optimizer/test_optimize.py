@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from design.constraints import LimitName, Preferences
+from design.constraints import Constraints, LimitName, Preferences
+from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import find_device
 from design.errors import TaskTooSmall
 from design.prediction import Prediction
+from design.task import find_task
 from optimizer.approaches import SEARCH_VERSION, VERSIONS
 from optimizer.library_search import LibrarySearch
 from optimizer.objective import TOLERANCE, Objective
@@ -135,6 +137,29 @@ def test_the_tightest_value_can_be_had_alone(device: str, space: str) -> None:
         assert all(kept(problem, alone.prediction).values())
 
 
+SMALL = DeviceProfile(name="Uno", kind=DeviceKind.MCU, ram_kb=2, flash_kb=32, clock_ghz=0.016)
+"""Nothing of the spaces fits its memory."""
+
+
+@pytest.mark.parametrize(
+    ("device", "space", "limits"),
+    [
+        (find_device("snapdragon-675"), "resnet", {"latency_ms": 0.8466, "peak_memory_kb": 78.6495}),
+        (SMALL, "vgg", {"latency_ms": 2000.0, "min_accuracy": 0.9}),
+        (SMALL.model_copy(update={"flash_kb": 4.0}), "vgg", {"latency_ms": 1.0, "energy_mj": 1e-4}),
+    ],
+)
+def test_no_nearest_design_is_better_than_the_tightest_value(
+    device: DeviceProfile, space: str, limits: dict[str, float]
+) -> None:
+    constraints = Constraints.model_validate(limits)
+    answer = optimize(Problem(device=device, task=find_task("cifar10"), spaces=(space,), constraints=constraints))
+    assert not answer.feasible
+    for one in answer.violations:
+        beaten = one.reached > one.tightest if one.limit == "min_accuracy" else one.reached < one.tightest
+        assert not beaten, one
+
+
 def test_the_nearest_design_is_near() -> None:
     answer = optimize(ask("raspberry-pi-4", "vgg", latency_ms=2, min_accuracy=0.98))
     assert not answer.feasible
@@ -148,8 +173,8 @@ def test_a_microcontroller_gets_what_fits_its_memory() -> None:
     assert profile.ram_kb is not None
     answer = optimize(ask("stm32f746", "mobilenet"))
     assert answer.feasible
-    assert answer.prediction.model_bytes <= profile.flash_kb * 1000
-    assert answer.prediction.peak_memory_bytes <= profile.ram_kb * 1000
+    assert answer.prediction.model_bytes <= profile.flash_kb * 1024
+    assert answer.prediction.peak_memory_bytes <= profile.ram_kb * 1024
 
 
 def test_a_task_too_small_for_the_space_asked_for() -> None:
@@ -167,6 +192,7 @@ def test_small_pictures() -> None:
 
 SCRIPT = """
 from design.constraints import Constraints
+from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import find_device
 from design.task import find_task
 from optimizer.optimize import optimize

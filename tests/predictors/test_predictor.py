@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from predictors.predictor import LIMIT_SHARE, Estimates, Scale
+from predictors.predictor import LIMIT_SLACK, Estimates, Scale
 
 
 def estimates(scale: Scale) -> Estimates:
@@ -49,11 +49,14 @@ def test_one_estimate_carries_the_interval_and_the_quantile_asked_for() -> None:
     assert found.take(np.array([1])).median.tolist() == [0.9]
 
 
-def test_limits_of_well_known_designs_are_checked_with_a_share_of_the_common_spread() -> None:
+def test_limits_of_well_known_designs_are_checked_with_the_common_spread_and_less() -> None:
     plain = Estimates(median=np.array([2.0, 2.0]), spread=np.array([0.5, 0.5]), scale="log")
     known = replace(plain, common_spread=np.array([0.2, np.nan]))
     assert known.interval()[1] == pytest.approx(plain.interval()[1])
-    assert known.limit_quantile(0.9)[0] == pytest.approx(2 * np.exp(1.2816 * LIMIT_SHARE * 0.2), rel=1e-4)
+    assert known.limit_quantile(0.9)[0] == pytest.approx(2 * np.exp((1.2816 - LIMIT_SLACK) * 0.2), rel=1e-4)
+    assert known.limit_quantile(0.99)[0] == pytest.approx(2 * np.exp((2.3263 - LIMIT_SLACK) * 0.2), rel=1e-4)
+    assert known.limit_quantile(0.6)[0] == known.limit_quantile(0.4)[0] == 2.0
+    assert known.limit_quantile(0.01)[0] == pytest.approx(2 / np.exp((2.3263 - LIMIT_SLACK) * 0.2), rel=1e-4)
     assert known.limit_quantile(0.9)[1] == pytest.approx(plain.limit_quantile(0.9)[1])
     assert plain.limit_quantile(0.9) == pytest.approx(plain.quantile(0.9))
     assert known.take(np.array([1])).common_spread is not None
