@@ -109,8 +109,13 @@ class Trials:
 
     def best(self) -> Scores:
         """The best design so far (N = 1)."""
-        if self._best is None or self._best[0] != self.evaluations:
-            self._best = self.evaluations, self.objective.best(self.scores)
+        count = self.evaluations
+        if self._best is None:
+            self._best = count, self.objective.best(self.scores)
+        seen, best = self._best
+        if seen != count:
+            since = self.scores.take(np.arange(seen, count))
+            self._best = count, self.objective.best(Scores.joined([best, since]))
         return self._best[1]
 
 
