@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from design.design import Genotype
 from design.errors import BespokeError
+from design.scalars import NUMBER
 from predictors.measurement import LEAST
 from service.predictions.schemas import DesignReference
 
@@ -53,8 +54,8 @@ def _believable(value: float) -> float:
     return value
 
 
-Latency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), AfterValidator(_believable)]
-Energy = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False), AfterValidator(_believable)]
+Latency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), NUMBER, AfterValidator(_believable)]
+Energy = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False), NUMBER, AfterValidator(_believable)]
 Note = Annotated[str, Field(max_length=LONGEST_NOTE), AfterValidator(_printable)]
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 Figure = Literal["latency_ms", "energy_mj"]
