@@ -9,12 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from design.errors import InvalidProfile
 from design.precision import Bits
+from design.scalars import NUMBER, TRUTH, WHOLE
 
 PEAK_SLACK = 100.0
 """A stated peak above `cores x clock x lanes` by more than this factor contradicts itself."""
 
-Figure = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0, le=1_000_000)]
+Figure = Annotated[float, Field(ge=1e-9, le=1e12, allow_inf_nan=False), NUMBER]
+"""A figure of any unit: beyond what any device shows, within what products and ratios of figures bear."""
+Clock = Annotated[float, Field(ge=1e-9, le=100, allow_inf_nan=False), NUMBER]
+Size = Annotated[float, Field(ge=0.1, le=1e4, allow_inf_nan=False), NUMBER]
+Power = Annotated[float, Field(ge=1e-9, le=1e5, allow_inf_nan=False), NUMBER]
+Idle = Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False), NUMBER]
+Time = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False), NUMBER]
+Count = Annotated[int, Field(gt=0, le=1_000_000), WHOLE]
+OneBits = Annotated[Bits, WHOLE]
+Truth = Annotated[bool, TRUTH]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -35,7 +44,7 @@ ARITHMETIC_BITS: dict[Arithmetic, int] = {"fp32": 32, "fp16": 16, "int8": 8, "in
 
 
 class PerArithmetic(BaseModel):
-    """One figure for each kind of arithmetic; None where it is not known."""
+    """One figure (1e-9 ... 1e12) for each kind of arithmetic; None where it is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,6 +60,9 @@ class DeviceProfile(BaseModel):
 
     Peaks are those of the whole device (all cores), in 10^9 multiply-accumulates per second; a figure left out
     is inferred when predicting and listed as assumed.
+
+    Figures lie in 1e-9 ... 1e12 of their units; tighter: clock_ghz up to 100, process_nm 0.1 ... 1e4, powers up to
+    1e5 W. Numbers must come as numbers and truth values as such: text is neither, a truth value is no number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,35 +73,35 @@ class DeviceProfile(BaseModel):
     core: ShortText | None = Field(None, description="name of the (fastest) core, e.g. Cortex-A72")
     isa: ShortText | None = Field(None, description="instruction set with extensions, e.g. armv8-a neon")
     cores: Count | None = Field(None, description="cores (of a GPU: streaming multiprocessors or shader cores)")
-    clock_ghz: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
-    simd_bits: Annotated[int, Field(ge=0, le=1 << 20)] | None = Field(None, description="vector register width")
+    clock_ghz: Clock | None = None
+    simd_bits: Annotated[int, Field(ge=0, le=1 << 20), WHOLE] | None = Field(None, description="vector register width")
     fp32_macs_per_cycle: Figure | None = Field(None, description="multiply-adds per cycle of one core")
-    fp16_arithmetic: bool | None = Field(None, description="half-precision vector arithmetic that the runtime uses")
+    fp16_arithmetic: Truth | None = Field(None, description="half-precision vector arithmetic that the runtime uses")
     peak_gmacs: PerArithmetic = PerArithmetic()
     memory_bandwidth_gbps: Figure | None = Field(None, description="main memory, 10^9 bytes per second, nominal")
     last_level_cache_kb: Figure | None = None
     ram_kb: Figure | None = None
     flash_kb: Figure | None = None
-    launch_overhead_us: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = Field(
-        None, description="fixed time per layer or kernel"
+    launch_overhead_us: Time | None = Field(None, description="fixed time per layer or kernel")
+    batch_size: Annotated[int, Field(gt=0, le=65_536), WHOLE] | None = Field(
+        None, description="pictures per inference call"
     )
-    batch_size: Annotated[int, Field(gt=0, le=65_536)] | None = Field(None, description="pictures per inference call")
-    threads: Annotated[int, Field(gt=0, le=4_096)] | None = None
+    threads: Annotated[int, Field(gt=0, le=4_096), WHOLE] | None = None
     runtime: ShortText | None = None
-    pooling_on_mac_array: bool | None = Field(
+    pooling_on_mac_array: Truth | None = Field(
         None, description="pooling runs as a dense convolution on the array of multiply-accumulate units"
     )
-    process_nm: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
-    tdp_w: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
-    idle_w: Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)] | None = None
-    active_w: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = Field(
+    process_nm: Size | None = None
+    tdp_w: Power | None = None
+    idle_w: Idle | None = None
+    active_w: Power | None = Field(
         None,
         description="power while computing, idle included (of a microcontroller: current per MHz x clock x voltage)",
     )
     energy_pj_per_mac: PerArithmetic = PerArithmetic()
     energy_pj_per_byte_sram: Figure | None = None
     energy_pj_per_byte_dram: Figure | None = None
-    supported_bits: tuple[tuple[Bits, Bits], ...] | None = Field(
+    supported_bits: tuple[tuple[OneBits, OneBits], ...] | None = Field(
         None,
         description="(weight, activation) bits the device can run; None = not stated",
         min_length=1,

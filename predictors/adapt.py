@@ -26,7 +26,7 @@ from predictors.price_model import runtime_class
 from predictors.universal import UniversalLatency
 
 DEFAULT_ENERGY_MODEL = "horowitz"
-VERSION = "2"
+VERSION = "3"
 MAKERS: tuple[PosteriorMaker, ...] = (cell_posterior, ncnn_posterior)
 """Asked in turn for designs that they know better than the general form; the first that answers counts."""
 _LEAST_RANKED = 3

@@ -115,7 +115,7 @@ def adapt_column(
     groups, grid = grouped(designs, values), grid_of(values)
     one = groups.first
     deviation = groups.log_value - np.log(predicted[one])
-    added = grid**2 / 12 / np.exp(2 * groups.log_value)
+    added = grid**2 / 12 / np.exp(2 * groups.log_value) if grid > 0 else np.zeros(len(one))
     added = added + np.where(groups.ratio > REPEATS_AGREE, (np.log(groups.ratio) / 2) ** 2, 0.0)
     if is_constant(values, predicted):
         added = added + float(np.var(np.log(predicted)))

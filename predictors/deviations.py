@@ -11,6 +11,7 @@ to the second moment. Cost: n x TRAITS^2, whatever the number of measurements.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +116,10 @@ def _left_out(
 def _contradictions(
     prior: DeviationPrior, traits: FloatArray, deviation: FloatArray, added: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(scores, what the others say, variance added) of each measurement; the worst are set aside first."""
+    """(scores, what the others say, variance added) of each measurement; the worst are set aside first.
+
+    Every round sets one more aside at least, so it ends; scores that are not finite compare with nothing and end it.
+    """
     aside = np.zeros(len(deviation), dtype=bool)
     most, noise = len(deviation) // LARGEST_SHARE_ASIDE, NOISE_STEPS[_STEP][0] * prior.noise
     wide = prior.variances.copy()
@@ -128,7 +132,7 @@ def _contradictions(
         open_scores = np.where(aside, 0.0, np.abs(scores))
         worst = float(open_scores.max(initial=0.0))
         left = most - int(aside.sum())
-        if worst < SET_ASIDE or left <= 0:
+        if not SET_ASIDE <= worst < math.inf or left <= 0:
             break
         far = np.flatnonzero(open_scores >= max(SET_ASIDE, _ROUND * worst))
         aside[far[np.argsort(-open_scores[far], kind="stable")][:left]] = True

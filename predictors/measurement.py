@@ -9,11 +9,13 @@ import numpy as np
 from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.errors import BespokeError
 
+LEAST, MOST = 1e-9, 1e12
+"""Milliseconds or millijoules of one call that any device may show: a picosecond or picojoule, and decades."""
 _NAMED = 5
 
 
 class InvalidMeasurements(BespokeError):
-    """Measured values that cannot be: not positive, not finite, or not one for each design."""
+    """Measured values that cannot be: outside LEAST ... MOST, or not one for each design."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class Measurements:
         latency_ms, energy_mj: n each, of one call; NaN = not measured.
 
     Raises:
-        InvalidMeasurements: Lengths that differ, or a value that is zero, negative or infinite.
+        InvalidMeasurements: Lengths that differ, or a value that is zero, negative, infinite or outside LEAST ... MOST.
     """
 
     designs: EncodedDesigns
@@ -39,12 +41,12 @@ class Measurements:
                 raise InvalidMeasurements(
                     f"there must be one {name} for each design", f"{values.size} for {len(self.designs)} designs"
                 )
-            wrong = np.flatnonzero(~(np.isnan(values) | ((values > 0) & np.isfinite(values))))
+            wrong = np.flatnonzero(~(np.isnan(values) | ((values >= LEAST) & (values <= MOST))))
             if len(wrong):
                 named = ", ".join(f"{values[place]:g} at position {place}" for place in wrong[:_NAMED])
                 more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
                 raise InvalidMeasurements(
-                    f"every {name} must be finite and above 0",
+                    f"every {name} must be finite and above 0, from {LEAST:g} to {MOST:g}",
                     named + more,
                     "Leave out runs that failed: profilers report them as 0.",
                 )

@@ -70,11 +70,12 @@ def grouped(designs: EncodedDesigns, values: FloatArray) -> Groups:
 
 
 def grid_of(values: FloatArray) -> float:
-    """Largest power of ten that all values are multiples of; 0 where there are too few to tell."""
+    """Largest power of ten that all values are whole multiples of, one step or more; 0 where nothing tells."""
     if len(np.unique(values)) < _LEAST_ON_GRID:
         return 0.0
     for step in _GRIDS:
-        if bool(np.all(np.abs(values / step - np.round(values / step)) < 1e-6)):
+        steps = np.round(values / step)
+        if bool(np.all((steps >= 1) & (np.abs(values / step - steps) < 1e-6))):
             return float(step)
     return 0.0
 

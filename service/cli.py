@@ -64,7 +64,7 @@ Energy = Annotated[str, typer.Option(help="Energy model by name.")]
 Measured = Annotated[
     Path | None, typer.Option("--measurements", help="CSV table of measurements of the device (docs/measurements.md).")
 ]
-Risk = Annotated[float, typer.Option(help="Chance of breaking a limit that you accept, up to 0.5.")]
+Risk = Annotated[float, typer.Option(help="Chance of breaking a limit that you accept, 1e-6 to 0.5.")]
 
 
 def _version(wanted: bool) -> None:
@@ -146,13 +146,16 @@ def design(
 
 
 def _preferences(weights: list[str]) -> Preferences:
-    """Preferences from `name=weight` arguments; only those named count."""
+    """Preferences from `name=weight` arguments; only those named count. What is no number is refused as text."""
     if not weights:
         return Preferences()
     stated: dict[str, Any] = {"accuracy": 0.0}
     for text in weights:
         name, _, value = text.partition("=")
-        stated[name] = value
+        try:
+            stated[name] = float(value)
+        except ValueError:
+            stated[name] = value
     return Preferences.model_validate(stated)
 
 

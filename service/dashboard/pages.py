@@ -85,7 +85,9 @@ def list_devices(
     chosen = DeviceKind(kind) if kind in kinds else None
     with context.database.reading() as session:
         rows = own_devices.listed(session, kind=chosen, text=search, before=None, limit=OWN_DEVICES_SHOWN)
-    own = [device_line(row.id, DeviceProfile.model_validate(row.profile)) for row in rows]
+    # as stored: one profile that is refused by now does not take the list with it
+    stated = [DeviceProfile.model_construct(**row.profile | {"kind": DeviceKind(row.kind)}) for row in rows]
+    own = [device_line(row.id, profile) for row, profile in zip(rows, stated, strict=True)]
     return render(
         "devices.html",
         section="devices",

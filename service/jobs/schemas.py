@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from design.scalars import NUMBER, TRUTH, WHOLE
 from service.jobs.states import EventKind, JobState
 
 Preset = Literal["quick", "standard", "thorough"]
@@ -18,31 +19,33 @@ class JobOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: Annotated[int, Field(ge=0, lt=1 << 31)] = Field(0, description="the same seed gives the same result")
+    seed: Annotated[int, Field(ge=0, lt=1 << 31), WHOLE] = Field(0, description="the same seed gives the same result")
     preset: Preset = Field(
         "standard",
         description="how much work: `quick` takes 5,000 pictures and a few epochs, `thorough` up to 120 epochs",
     )
-    epochs: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+    epochs: Annotated[int, Field(ge=1, le=10_000), WHOLE] | None = Field(
         None,
         description="of each training; none = by preset and number of pictures. Where a design keeps fewer filters, a "
         "quarter of those in full precision is trained with all of them",
     )
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] | None = Field(
+    batch_size: Annotated[int, Field(ge=2, le=65_536), WHOLE] | None = Field(
         None, description="pictures in a step; none = 128, or 32 for small data sets"
     )
-    learning_rate: Annotated[float, Field(gt=0, le=100)] | None = Field(None, description="at its peak; none = 0.1")
-    full_precision_first: bool = Field(
+    learning_rate: Annotated[float, Field(gt=0, le=100), NUMBER] | None = Field(
+        None, description="at its peak; none = 0.1"
+    )
+    full_precision_first: Annotated[bool, TRUTH] = Field(
         True,
         description="train in full precision first, as starting point and teacher of the design, and with all filters, "
         "where the design keeps fewer, to choose which stay; false: at the design's bits and size from the start",
     )
-    training_memory_mb: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
+    training_memory_mb: Annotated[float, Field(gt=0, le=1e9), NUMBER] | None = Field(
         None,
         description="most megabytes of a training step at the design's bits, by the memory model: binary layers then "
         "train with bits between forward and backward where a standard step does not fit, batches get smaller last",
     )
-    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+    processes: Annotated[int, Field(ge=1, le=64), WHOLE] = Field(
         1, description="of one worker that train together, each on its share of every batch; with cuda, a GPU each"
     )
 
@@ -57,7 +60,7 @@ class JobRequest(BaseModel):
         None, description="id or name of a registered data set; none = the one of the design's task"
     )
     accelerator: Literal["cpu", "cuda"] = Field("cpu", description="kind of worker that it needs")
-    priority: Annotated[int, Field(ge=1, le=100)] = Field(10, description="smaller is sooner")
+    priority: Annotated[int, Field(ge=1, le=100), WHOLE] = Field(10, description="smaller is sooner")
     options: JobOptions = JobOptions()
 
 

@@ -15,7 +15,7 @@ from design.device import DeviceProfile
 from predictors.adapt import Adaptation, adapt
 from predictors.adapted_latency import AdaptedLatency
 from predictors.descriptor import describe
-from predictors.measurement import Measurements
+from predictors.measurement import LEAST, Measurements
 from service.database import Database
 from service.measurements import repository
 from service.measurements.schemas import Figure, FigureVerdict
@@ -26,6 +26,7 @@ MOST_KEPT, MOST_ROWS_KEPT = 256, 200_000
 """Adaptations remembered, and the rows behind all of them."""
 FIGURES: tuple[Figure, ...] = ("latency_ms", "energy_mj")
 _ZERO = "0 is what a profiler reports that failed silently: kept, never used"
+_TOO_SMALL = "no device is that fast or frugal: kept, never used"
 _UNBUILDABLE = "this version can no longer build the network: kept, not used"
 
 
@@ -91,9 +92,9 @@ def _believed(rows: Sequence[MeasurementRow], told: dict[tuple[str, Figure], Fig
 
 
 def _value(row: MeasurementRow, figure: Figure) -> float:
-    """As measured; NaN where it was not, or where the profiler failed."""
+    """As measured; NaN where it was not, where the profiler failed, or below what any device shows."""
     value: float | None = getattr(row, figure)
-    return value if value else np.nan
+    return np.nan if value is None or value < LEAST else value
 
 
 def _verdicts(row: MeasurementRow, told: dict[tuple[str, Figure], FigureVerdict]) -> tuple[FigureVerdict, ...]:
@@ -102,7 +103,7 @@ def _verdicts(row: MeasurementRow, told: dict[tuple[str, Figure], FigureVerdict]
         value = getattr(row, figure)
         if value is None:
             continue
-        reason = _ZERO if value == 0 else _UNBUILDABLE
+        reason = _ZERO if value == 0 else _TOO_SMALL if value < LEAST else _UNBUILDABLE
         ignored = FigureVerdict(figure=figure, use="set aside", reason=reason)
         found.append(told.get((row.id, figure), ignored))
     return tuple(found)

@@ -149,10 +149,19 @@ def _row(header: Sequence[str], line: int, cells: list[str]) -> MeasurementInput
         if isinstance(values, Fault):
             return [values]
         stated["design"] = {"space": space or "", "task": stated["task"], "values": values}
+    stated |= {figure: _number(stated[figure]) for figure in FIGURES if figure in stated}
     try:
         return MeasurementInput.model_validate(stated)
     except ValidationError as error:
         return [_placed(one, line) for one in error.errors(include_url=False)]
+
+
+def _number(text: str) -> float | str:
+    """The number that a cell holds; the text itself, which is refused, where it holds none."""
+    try:
+        return text if "_" in text else float(text)
+    except ValueError:
+        return text
 
 
 def _vector(space: str, text: str, line: int) -> list[int] | Fault:
@@ -179,7 +188,7 @@ def _placed(error: Any, line: int) -> Fault:
     fault = fault_of_value(error)
     fault.pointer, fault.row = None, line
     fault.column = _column(str(error["loc"][0]) if error["loc"] else "", fault.must)
-    if error["type"] == "float_parsing" and re.search(r"\d,\d", str(error["input"])):
+    if error["type"] == "float_type" and re.search(r"\d,\d", str(error["input"])):
         fault.way_out = "Write decimals with a point."
     if error["type"] == "finite_number":
         fault.way_out = "Leave the cell empty if it was not measured."

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from design.design import Genotype
 from design.errors import BespokeError
+from design.scalars import NUMBER
+from predictors.measurement import LEAST
 from service.predictions.schemas import DesignReference
 
 MOST_ROWS = 20_000
@@ -42,8 +44,18 @@ def _printable(text: str) -> str:
     return text
 
 
-Latency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Energy = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+def _believable(value: float) -> float:
+    if 0 < value < LEAST:
+        raise BespokeError(
+            f"a measured figure must be 0 (a run that failed) or at least {LEAST:g}",
+            f"{value:g}",
+            "Give milliseconds and millijoules of one call.",
+        )
+    return value
+
+
+Latency = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), NUMBER, AfterValidator(_believable)]
+Energy = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False), NUMBER, AfterValidator(_believable)]
 Note = Annotated[str, Field(max_length=LONGEST_NOTE), AfterValidator(_printable)]
 Moment = Annotated[AwareDatetime, AfterValidator(_within_reach)]
 Figure = Literal["latency_ms", "energy_mj"]
@@ -53,8 +65,10 @@ Use = Literal["used", "down-weighted", "set aside"]
 class MeasurementInput(DesignReference):
     """What was measured of one network: latency, energy or both, of one call at the device's batch size."""
 
-    latency_ms: Latency | None = Field(None, description="of one inference call; 0 is kept but never believed")
-    energy_mj: Energy | None = Field(None, description="of one inference call")
+    latency_ms: Latency | None = Field(
+        None, description="of one inference call; 0 is kept but never believed, else at least 1e-9"
+    )
+    energy_mj: Energy | None = Field(None, description="of one inference call; as for latency")
     measured_at: Moment | None = Field(None, description="when, with a time zone")
     note: Note | None = Field(None, description="anything worth knowing")
 

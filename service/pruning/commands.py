@@ -56,7 +56,9 @@ def prune(
     multiple: Annotated[
         int, typer.Option(min=1, max=64, help="Keep multiples of so many filters where the limit allows it.")
     ] = 8,
-    risk: Annotated[float, typer.Option(help="Chance of breaking a predicted limit that you accept, up to 0.5.")] = 0.1,
+    risk: Annotated[
+        float, typer.Option(help="Chance of breaking a predicted limit that you accept, 1e-6 to 0.5.")
+    ] = 0.1,
     energy_model: Annotated[str, typer.Option(help="Energy model by name.")] = DEFAULT_ENERGY_MODEL,
     measured: Annotated[bool, typer.Option("--measure", help="Also time both on this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report.")] = False,

@@ -34,6 +34,32 @@ def test_every_arithmetic_has_bits_and_a_field() -> None:
         ("kind", "toaster"),
         ("colour", "red"),
         ("name", ""),
+        ("clock_ghz", 1e-304),
+        ("clock_ghz", True),
+        ("clock_ghz", "1_0"),
+        ("cores", True),
+        ("cores", "4"),
+        ("threads", True),
+        ("simd_bits", False),
+        ("batch_size", "1"),
+        ("fp16_arithmetic", "yes"),
+        ("fp16_arithmetic", 1),
+        ("pooling_on_mac_array", "no"),
+        ("launch_overhead_us", False),
+        ("last_level_cache_kb", 1e-300),
+        ("ram_kb", 1e-300),
+        ("memory_bandwidth_gbps", 1e-306),
+        ("fp32_macs_per_cycle", 1e-306),
+        ("peak_gmacs", {"fp32": 1e-306}),
+        ("peak_gmacs", {"int8": True}),
+        ("energy_pj_per_mac", {"int8": "1"}),
+        ("process_nm", 5e-324),
+        ("process_nm", 1e5),
+        ("tdp_w", 5e-324),
+        ("active_w", 5e-324),
+        ("idle_w", True),
+        ("supported_bits", [[True, True]]),
+        ("supported_bits", [["8", "8"]]),
         ("supported_bits", [[3, 8]]),
         ("supported_bits", []),
         ("peak_gmacs", {"fp64": 1}),
@@ -59,3 +85,17 @@ def test_refuses_contradictions(figures: dict[str, object], message: str) -> Non
 
 def test_a_peak_within_reason_is_accepted() -> None:
     assert DeviceProfile.model_validate(BOARD | {"peak_gmacs": {"fp32": 2399}}).peak_gmacs.fp32 == 2399
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "must"),
+    [("cores", "true", "valid integer"), ("clock_ghz", '"2"', "valid number"), ("fp16_arithmetic", '"yes"', "boolean")],
+)
+def test_what_is_no_number_in_json_is_said_to_be_none(field: str, text: str, must: str) -> None:
+    with pytest.raises(ValidationError, match=must):
+        DeviceProfile.model_validate_json(f'{{"name": "x", "kind": "cpu", "{field}": {text}}}')
+
+
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    found = DeviceProfile.model_validate_json('{"name": "x", "kind": "cpu", "cores": 4.0, "clock_ghz": 2}')
+    assert (found.cores, found.clock_ghz) == (4, 2.0)

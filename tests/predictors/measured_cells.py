@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
 import numpy as np
 
 from design.devices.catalogue import find_device
@@ -37,3 +42,19 @@ def true_ms(designs: EncodedDesigns, own: Descriptor, level: float = 1.8, noise:
 
 def timed(designs: EncodedDesigns, latency_ms: FloatArray) -> Measurements:
     return Measurements(designs=designs, latency_ms=latency_ms, energy_mj=np.full(len(designs), np.nan))
+
+
+@contextmanager
+def within_seconds(most: int) -> Iterator[None]:
+    """What does not end by then fails."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"not done within {most} s")
+
+    earlier = signal.signal(signal.SIGALRM, late)
+    signal.alarm(most)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, earlier)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from design.encoding import EncodedDesigns, FloatArray
 from predictors import adapt as module
 from predictors.adapt import OtherDevice, adapt
+from predictors.adapted_column import adapt_column
+from predictors.costs import costs_of
 from predictors.descriptor import Descriptor
-from predictors.measurement import Measurements
+from predictors.measurement import LEAST, MOST, Measurements
 from predictors.predict import explain, predict
 from predictors.predictor import Estimates
-from tests.predictors.measured_cells import TASK, cells, device, timed, true_ms
+from tests.predictors.measured_cells import TASK, cells, device, timed, true_ms, within_seconds
 from tests.predictors.test_predict import hybrid
 
 OWN = device()
@@ -169,6 +171,48 @@ def test_an_adaptation_of_another_device_is_refused() -> None:
     found = adapt(device("pixel-3"), timed(cells(3), np.array([1.0, 2.0, 3.0])))
     with pytest.raises(OtherDevice, match="device asked for"):
         predict(cells(3), OWN, TASK, adaptation=found)
+
+
+@pytest.mark.parametrize(
+    "latency_ms", [[LEAST] * 3, [LEAST, 5, 5], [MOST] * 3, [LEAST, MOST, 5], [1e-6, 2.3e-6, 4.1e-6, 9.7e-6]]
+)
+def test_the_least_and_greatest_values_end_in_finite_figures(latency_ms: list[float]) -> None:
+    designs = cells(len(latency_ms))
+    with within_seconds(10):
+        found = adapt(OWN, timed(designs, np.array(latency_ms, dtype=np.float64)))
+        predicted = predict(cells(20, seed=1), OWN, TASK, adaptation=found)
+    assert found.latency is not None
+    assert np.isfinite(found.latency.mean).all()
+    assert np.isfinite(found.latency.covariance).all()
+    for figures in (predicted.latency_ms, predicted.energy_mj):
+        assert np.isfinite(figures.median).all()
+        assert np.isfinite(figures.spread).all()
+
+
+def test_values_of_one_instant_are_no_multiples_of_a_coarse_clock() -> None:
+    """All values far below the finest step: none is set aside, no clock is blamed."""
+    designs = cells(12)
+    found = adapt(OWN, timed(designs, 1e-6 * true_ms(designs, OWN)))
+    assert not any("whole steps" in sentence for sentence in found.advice)
+    assert {verdict.verdict for verdict in found.verdicts} == {"used"}
+
+
+def test_a_column_of_values_that_vanish_in_squares_ends() -> None:
+    """exp(2 log v) of the least values is 0: without a clock's step nothing is divided by it."""
+    designs = cells(3)
+    costs = costs_of(designs, OWN, "horowitz")
+    with within_seconds(10):
+        found = adapt_column(
+            "latency_ms",
+            designs,
+            np.arange(3),
+            np.array([1e-170, 5.0, 5.0]),
+            costs.latency_prior,
+            costs.latency_ms.median,
+            costs.traits,
+            np.full(3, np.nan),
+        )
+    assert np.isfinite(found.log_left_out).all()
 
 
 def test_fifty_measurements_take_milliseconds() -> None:

@@ -5,7 +5,16 @@ import time
 import numpy as np
 import pytest
 
-from predictors.deviations import LEVEL_STEPS, NOISE_STEPS, NOTHING, DeviationPrior, Deviations, condition
+from predictors.deviations import (
+    LEVEL_STEPS,
+    NOISE_STEPS,
+    NOTHING,
+    DeviationPrior,
+    Deviations,
+    _contradictions,
+    condition,
+)
+from tests.predictors.measured_cells import within_seconds
 
 PRIOR = DeviationPrior(variances=np.array([0.2, 0.1, 0.05]), noise=0.01)
 
@@ -117,6 +126,17 @@ def test_spread_falls_with_measurements_and_no_measurement_is_harmless() -> None
         return float(np.sqrt(condition(PRIOR, traits, deviation, np.zeros(count)).predict(query)[1]).mean())
 
     assert spread(1) > spread(4) > spread(30)
+
+
+@pytest.mark.parametrize("odd", [{3: np.nan}, {3: np.inf}, {0: -np.inf, 5: np.nan}, dict.fromkeys(range(12), np.nan)])
+@pytest.mark.parametrize("place", ["deviation", "added"])
+def test_setting_aside_ends_whatever_comes(odd: dict[int, float], place: str) -> None:
+    traits, deviation = problem(12)
+    deviation[7] += 9.0
+    given = {"deviation": deviation, "added": np.zeros(12)}
+    given[place][list(odd)] = list(odd.values())
+    with within_seconds(5), np.errstate(all="ignore"):
+        _contradictions(PRIOR, traits, given["deviation"], given["added"])
 
 
 def test_thousands_of_measurements_take_no_longer_than_seconds() -> None:

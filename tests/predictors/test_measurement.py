@@ -16,9 +16,11 @@ def test_values_that_were_not_measured_are_told_apart() -> None:
     assert found.energy_index.tolist() == [1]
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, np.inf])
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf, 1e-200, 1e-10, 1e13])
 def test_a_value_that_cannot_be_is_named_with_its_position(value: float) -> None:
-    with pytest.raises(InvalidMeasurements, match=r"latency_ms must be finite and above 0.*position 1"):
+    with pytest.raises(
+        InvalidMeasurements, match=r"latency_ms must be finite and above 0, from 1e-09 to 1e\+12, .*position 1"
+    ):
         Measurements(designs=cells(3), latency_ms=np.array([1.0, value, 2.0]), energy_mj=np.full(3, NAN))
     with pytest.raises(InvalidMeasurements, match=r"energy_mj must be finite and above 0.*position 2"):
         Measurements(designs=cells(3), latency_ms=np.ones(3), energy_mj=np.array([1.0, 2.0, value]))

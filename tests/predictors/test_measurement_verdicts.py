@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from predictors.measurement_verdicts import grid_of, grouped, is_constant
 from tests.predictors.measured_cells import cells
@@ -12,6 +13,13 @@ def test_the_step_of_a_clock_is_the_largest_that_fits_all_values() -> None:
     assert grid_of(np.array([10.0, 50.0, 210.0])) == 10.0
     assert grid_of(np.array([np.pi, np.e, 1.0])) == 0.0
     assert grid_of(np.array([3.0, 5.0])) == 0.0
+
+
+def test_every_value_is_one_step_at_least() -> None:
+    """Nanoseconds of a chip are no multiples of 100 ms."""
+    assert grid_of(np.array([2.3e-6, 4.1e-6, 9.7e-6])) == 0.0
+    assert grid_of(np.array([1e-7, 3.0, 5.0])) == 0.0
+    assert grid_of(np.array([1e-4, 3e-4, 7e-4])) == pytest.approx(1e-4)
 
 
 def test_repeats_are_grouped_by_design() -> None:

@@ -56,6 +56,17 @@ def test_what_can_no_longer_be_built_is_set_aside() -> None:
     assert found.adaptation.count == 2
 
 
+def test_what_no_device_shows_is_set_aside() -> None:
+    made = stored(6)
+    made[1].latency_ms, made[2].latency_ms = 1e-200, 0.0
+    found = adapted(PROFILE, made, "horowitz")
+    told = [found.verdicts[row.id][0] for row in made[1:3]]
+    assert [one.use for one in told] == ["set aside"] * 2
+    assert "no device" in told[0].reason
+    assert "failed silently" in told[1].reason
+    assert found.adaptation.count == 4
+
+
 def test_networks_of_many_kinds_are_encoded_together() -> None:
     inputs = [MeasurementInput.model_validate(row) for row in (*rows(3), *rows(3, space="resnet"))]
     inputs += [MeasurementInput(network=name, latency_ms=1.0) for name in ("mobilenet_v1", "resnet20", "mobilenet_v1")]
