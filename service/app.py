@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import torch
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -57,6 +58,8 @@ API_ROUTERS = (
     health_router,
     metrics_router,
 )
+OTHER_THREADS = 40
+"""Threads for all that waits at no gate; as many as anyio has by default."""
 JOB_ROUTERS = (jobs_router, artifacts_router, datasets_router)
 
 
@@ -112,10 +115,21 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     return app
 
 
+def threads(context: Context) -> int:
+    """Threads that requests are answered on: one for each place at a gate, so that a full gate refuses, and the others.
+
+    Whoever waits at a gate holds a thread. With fewer of them the next request would wait for a thread, unseen by the
+    gate, and so would everything else.
+    """
+    desk = context.jobs.gate.most if context.jobs is not None else 0
+    return context.gate.most + desk + OTHER_THREADS
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     configure_logs(context.settings.log_level)
+    current_default_thread_limiter().total_tokens = threads(context)
     torch.set_num_threads(1)  # predictions are small sums: waking further threads costs more than they do
     if context.settings.migrate:
         upgrade(context.database)
