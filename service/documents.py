@@ -18,6 +18,7 @@ from design.errors import BespokeError
 from design.task import Task, find_task
 from design.zoo import NETWORKS, find_network
 from networks.tracing.onnx_model import trace_onnx
+from service.faults import genuine
 
 MAX_BYTES = 16_000_000
 MAX_MODEL_BYTES = 1 << 31
@@ -34,7 +35,7 @@ class InvalidDocument(BespokeError):
 def complaints(error: ValidationError) -> list[str]:
     """What is wrong with a document, one sentence for each fault: where, what must hold, what came."""
     found = []
-    for fault in error.errors(include_url=False):
+    for fault in genuine([dict(one) for one in error.errors(include_url=False)]):
         cause = fault.get("ctx", {}).get("error")
         where = "/".join(str(part) for part in fault["loc"])
         came = (

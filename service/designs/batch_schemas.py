@@ -14,6 +14,7 @@ from optimizer.fleet import MOST_DEVICES
 from optimizer.problem import DEFAULT_ENERGY_MODEL
 from service.designs.schemas import Name, Versions
 from service.devices.schemas import DeviceId, DeviceReference, Profile, RestsOn
+from service.faults import FORM
 from service.problems import Problem
 
 EXAMPLE_BATCH: dict[str, Any] = {
@@ -45,17 +46,17 @@ class FleetDevice(BaseModel):
         return self.limits.model_copy(update={"risk": request.risk})
 
 
-def _form(value: Any) -> str:
+def _form(value: Any) -> str | None:
     if isinstance(value, str):
-        return "id"
+        return "<id>"
     if isinstance(value, FleetDevice) or (isinstance(value, dict) and "device" in value):
-        return "own"
-    return "profile"
+        return "<own>"
+    return "<profile>" if isinstance(value, dict | DeviceProfile) else None
 
 
 FleetEntry = Annotated[
-    Annotated[DeviceId, Tag("id")] | Annotated[Profile, Tag("profile")] | Annotated[FleetDevice, Tag("own")],
-    Discriminator(_form),
+    Annotated[DeviceId, Tag("<id>")] | Annotated[Profile, Tag("<profile>")] | Annotated[FleetDevice, Tag("<own>")],
+    Discriminator(_form, FORM, "must be the id of a device, a device profile, or an object of `device` and `limits`"),
 ]
 
 
