@@ -38,7 +38,8 @@ def _printable(profile: DeviceProfile) -> DeviceProfile:
 Profile = Annotated[DeviceProfile, AfterValidator(_printable)]
 """A profile as it comes in a request."""
 
-DeviceId = Annotated[str, Field(min_length=1, max_length=120, description="`id` or `id@setting` of a known device")]
+MOST_ID = 120
+DeviceId = Annotated[str, Field(min_length=1, max_length=MOST_ID, description="`id` or `id@setting` of a known device")]
 
 
 def _form(value: Any) -> str | None:
