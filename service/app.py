@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import torch
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from optimizer.optimize import optimize
@@ -37,6 +37,7 @@ from service.metrics import Metrics
 from service.middleware import Accompany, Limits
 from service.networks.endpoints import router as networks_router
 from service.openapi import DESCRIPTION, describe_problems
+from service.parameters import known_parameters
 from service.predictions.endpoints import router as predictions_router
 from service.proxies.endpoints import router as proxies_router
 from service.release import RELEASE
@@ -55,8 +56,6 @@ API_ROUTERS = (
     networks_router,
     designs_router,
     predictions_router,
-    health_router,
-    metrics_router,
 )
 OTHER_THREADS = 40
 """Threads for all that waits at no gate; as many as anyio has by default."""
@@ -108,7 +107,9 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     )
     app.add_middleware(Accompany, metrics=context.metrics)
     for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_parameters)])
+    app.include_router(health_router)
+    app.include_router(metrics_router)
     app.include_router(dashboard_router, include_in_schema=False)
     app.include_router(job_pages_router, include_in_schema=False)
     describe_problems(app)
