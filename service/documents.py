@@ -60,7 +60,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidDocument(f"{path} must be at most {MAX_BYTES:,} bytes", f"{path.stat().st_size:,}")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"{path} must be a readable text file", str(error)) from error
