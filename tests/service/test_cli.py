@@ -215,33 +215,6 @@ def test_a_bad_profile_file_is_explained(typed: Type, tmp_path: Path, name: str,
     assert said in err
 
 
-@pytest.mark.parametrize("suffix", ["toml", "json"])
-def test_a_byte_order_mark_is_no_part_of_a_profile(
-    typed: Type, asked: list[Problem], tmp_path: Path, suffix: str
-) -> None:
-    file = tmp_path / f"board.{suffix}"
-    content = '{"name": "Über", "kind": "mcu"}' if suffix == "json" else 'name = "Über"\nkind = "mcu"'
-    file.write_text(content, "utf-8-sig")
-    assert typed("design", "--device", str(file))[0] == 0
-    assert asked[0].device.name == "Über"
-
-
-def test_names_do_not_steer_the_terminal(typed: Type, asked: list[Problem], tmp_path: Path) -> None:
-    evil = "\x1b]0;owned\x07\x1b[31mred\x9b2J\u202e Über 机器"
-    file = tmp_path / "board.json"
-    file.write_text(json.dumps({"name": evil, "kind": "mcu"}))
-    status, out, err = typed("design", "--device", str(file))
-    assert status == 0
-    assert not set("\x1b\x07\x9b\u202e") & set(out + err)
-    assert r"\x1b[31mred\x9b2J" in out
-    assert "Über 机器" in out
-    file.write_text(json.dumps({"name": "x", "kind": "mcu", evil: 1}))
-    status, out, err = typed("design", "--device", str(file))
-    assert status == cli.BAD_REQUEST
-    assert not set("\x1b\x07\x9b\u202e") & set(out + err)
-    assert "Extra inputs are not permitted" in err
-
-
 def test_help_says_what_other_addresses_need(typed: Type) -> None:
     out = " ".join(typed("serve", "--help")[1].split())
     assert "API key" in out
