@@ -111,7 +111,7 @@ def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _
     entry = request.devices[index]
     place = Place.in_fleet(index, entry)
     if isinstance(entry, Malformed):
-        errors = [one | {"loc": ("body", *one["loc"])} for one in entry.errors]
+        errors = [{**one, "loc": ("body", *one["loc"])} for one in entry.errors]
         return _Asked(device_id=entry.device_id(), place=place, refusal=invalid(errors, entry.entry, place.entry))
     if isinstance(entry, FleetDevice):
         reference, limits = entry.device, entry.limits_in(request.limits)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -11,13 +13,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    InstanceOf,
+    GetCoreSchemaHandler,
     Tag,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from design.constraints import Constraints, LimitName, Preferences
 from design.design import Design, Genotype
@@ -59,7 +62,8 @@ class FleetDevice(BaseModel):
         return self.limits.model_copy(update={"risk": request.risk})
 
 
-class Malformed(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Malformed:
     """An entry that is none of the forms: its device has a problem of its own, the others have their designs.
 
     Attributes:
@@ -68,11 +72,15 @@ class Malformed(BaseModel):
         errors: Pydantic's, each with its location in the entry.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     digest: str
-    entry: Any = Field(exclude=True)
-    errors: Any = Field(exclude=True)
+    entry: Any
+    errors: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Taken as it is, written as its digest."""
+        written = core_schema.plain_serializer_function_ser_schema(lambda one: one.digest)
+        return core_schema.is_instance_schema(cls, serialization=written)
 
     @classmethod
     def of(cls, entry: Any, error: ValidationError) -> Self:
@@ -82,7 +90,7 @@ class Malformed(BaseModel):
             RecursionError: It is nested too deeply.
         """
         digest = hashlib.sha256(json.dumps(entry, default=str).encode()).hexdigest()
-        return cls(digest=digest, entry=entry, errors=error.errors(include_url=False))
+        return cls(digest=digest, entry=entry, errors=[dict(one) for one in error.errors(include_url=False)])
 
     def device_id(self) -> str | None:
         """As requested, if one can be told."""
@@ -115,7 +123,7 @@ FleetEntry = Annotated[
     Annotated[DeviceId, Tag("<id>")]
     | Annotated[Profile, Tag("<profile>")]
     | Annotated[FleetDevice, Tag("<own>")]
-    | Annotated[SkipJsonSchema[InstanceOf[Malformed]], Tag("<malformed>")],
+    | Annotated[SkipJsonSchema[Malformed], Tag("<malformed>")],
     Discriminator(_form, FORM, "must be the id of a device, a device profile, or an object of `device` and `limits`"),
     WrapValidator(_alone),
 ]

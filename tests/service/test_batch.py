@@ -119,6 +119,10 @@ def test_contradictory_profiles_are_told_from_malformed_ones(refusing: TestClien
     assert second["problem"]["detail"] == "/devices/1/kind: must be given, but got nothing."
 
 
+def test_the_description_speaks_of_no_malformed_entries(refusing: TestClient) -> None:
+    assert "Malformed" not in refusing.get("/openapi.json").json()["components"]["schemas"]
+
+
 def test_malformed_entries_tell_requests_apart(client: TestClient) -> None:
     key = {"Idempotency-Key": "fleet-malformed"}
     body = REQUEST | {"devices": ["raspberry-pi-4", {"name": "n"}]}
