@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import torch
-from fastapi import FastAPI
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from optimizer.optimize import optimize
@@ -36,6 +37,7 @@ from service.metrics import Metrics
 from service.middleware import Accompany, Limits
 from service.networks.endpoints import router as networks_router
 from service.openapi import DESCRIPTION, describe_problems
+from service.parameters import known_parameters
 from service.predictions.endpoints import router as predictions_router
 from service.proxies.endpoints import router as proxies_router
 from service.release import RELEASE
@@ -54,9 +56,9 @@ API_ROUTERS = (
     networks_router,
     designs_router,
     predictions_router,
-    health_router,
-    metrics_router,
 )
+OTHER_THREADS = 40
+"""Threads for all that waits at no gate; as many as anyio has by default."""
 JOB_ROUTERS = (jobs_router, artifacts_router, datasets_router)
 
 
@@ -105,17 +107,30 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     )
     app.add_middleware(Accompany, metrics=context.metrics)
     for router in API_ROUTERS + (JOB_ROUTERS if settings.jobs else ()):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_parameters)])
+    app.include_router(health_router)
+    app.include_router(metrics_router)
     app.include_router(dashboard_router, include_in_schema=False)
     app.include_router(job_pages_router, include_in_schema=False)
     describe_problems(app)
     return app
 
 
+def threads(context: Context) -> int:
+    """Threads that requests are answered on: one for each place at a gate, so that a full gate refuses, and the others.
+
+    Whoever waits at a gate holds a thread. With fewer of them the next request would wait for a thread, unseen by the
+    gate, and so would everything else.
+    """
+    desk = context.jobs.gate.most if context.jobs is not None else 0
+    return context.gate.most + desk + OTHER_THREADS
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     configure_logs(context.settings.log_level)
+    current_default_thread_limiter().total_tokens = threads(context)
     torch.set_num_threads(1)  # predictions are small sums: waking further threads costs more than they do
     if context.settings.migrate:
         upgrade(context.database)

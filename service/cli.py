@@ -29,6 +29,7 @@ from service.catalogue_search import find_entry
 from service.catalogue_search import search as search_catalogue
 from service.cli_measured import measure, proxies
 from service.cli_memory import memory
+from service.designs.schemas import MOST_SEED
 from service.documents import complaints, load_device, load_subject
 from service.fit_commands import fit_app
 from service.jobs.commands import app as jobs_app
@@ -37,7 +38,7 @@ from service.measured_files import adaptation_from
 from service.problems import Refusal
 from service.pruning.commands import prune
 from service.tables import answer_view, device_table, device_view, prediction_view
-from service.terminal import show, show_json
+from service.terminal import show, show_json, visible
 from service.worker.commands import migrate, worker
 
 BAD_REQUEST = 2
@@ -57,7 +58,9 @@ Network = Annotated[
 Devices = Annotated[list[str], typer.Option(help="As for design; may be repeated.")]
 ShapeHint = Annotated[str | None, typer.Option(help="One picture as CxHxW, where an ONNX model leaves its sides open.")]
 Uniform = Annotated[int | None, typer.Option(help="Bits of an ONNX model, edges 8 or more; its own if none.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; only loopback addresses are accepted.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; one that other machines reach needs an API key first (bespoke keys).")
+]
 Url = Annotated[str | None, typer.Option(help="SQLAlchemy address; an SQLite file in bespoke-data if none.")]
 NextPort = Annotated[int, typer.Option(min=1, max=65_535, help="The next free one is taken if it is in use.")]
 Energy = Annotated[str, typer.Option(help="Energy model by name.")]
@@ -106,7 +109,7 @@ def design(
             "breaks a limit. search: only search. both: search beside auto."
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same answer.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Find the best design for a device, a task and limits.
@@ -270,7 +273,7 @@ def main() -> None:
 
 def _complain(sentences: list[str]) -> None:
     for sentence in sentences:
-        sys.stderr.write(f"bespoke: {sentence}\n")
+        sys.stderr.write(f"bespoke: {visible(sentence)}\n")
     raise SystemExit(BAD_REQUEST)
 
 

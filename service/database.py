@@ -86,12 +86,18 @@ def _to_json(value: Any) -> str:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
-    """Readers beside one writer (WAL), foreign keys checked, and transactions begun by us alone."""
+    """Readers beside one writer (WAL), foreign keys checked, transactions begun by us alone, `lower` of all letters."""
     del record
+    connection.create_function("lower", 1, _folded, deterministic=True)  # SQLite's own knows A to Z alone
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _folded(value: object) -> str | None:
+    """Text as it is compared in any case, as searches of the catalogue do."""
+    return None if value is None else str(value).casefold()
 
 
 def _begin_sqlite(connection: Connection) -> None:

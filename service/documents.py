@@ -18,6 +18,7 @@ from design.errors import BespokeError
 from design.task import Task, find_task
 from design.zoo import NETWORKS, find_network
 from networks.tracing.onnx_model import trace_onnx
+from service.faults import genuine
 
 MAX_BYTES = 16_000_000
 MAX_MODEL_BYTES = 1 << 31
@@ -34,7 +35,7 @@ class InvalidDocument(BespokeError):
 def complaints(error: ValidationError) -> list[str]:
     """What is wrong with a document, one sentence for each fault: where, what must hold, what came."""
     found = []
-    for fault in error.errors(include_url=False):
+    for fault in genuine([dict(one) for one in error.errors(include_url=False)]):
         cause = fault.get("ctx", {}).get("error")
         where = "/".join(str(part) for part in fault["loc"])
         came = (
@@ -59,7 +60,7 @@ def read_document(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InvalidDocument(f"{path} must be at most {MAX_BYTES:,} bytes", f"{path.stat().st_size:,}")
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         content = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDocument(f"{path} must be a readable text file", str(error)) from error

@@ -30,10 +30,10 @@ from optimizer.library import NoLibrary
 from optimizer.repair import NoUsableSpace
 from predictors.storage import InvalidWeights
 from service.datasets.pictures import InvalidDataset
+from service.faults import fault_of, faults_of, genuine, library_error
 from service.gate import Busy
-from service.problems import MEDIA_TYPE, Fault, Refusal, problem_document, shown
+from service.problems import MEDIA_TYPE, Refusal, problem_document, shown
 
-MOST_FAULTS = 20
 SLUGS: dict[type[BespokeError], str] = {
     InvalidModel: "invalid-model",
     UnsupportedModel: "unsupported-model",
@@ -47,38 +47,6 @@ SLUGS: dict[type[BespokeError], str] = {
     NoLibrary: "no-library",
     UnlikeProblems: "invalid-request",
     InvalidDataset: "invalid-dataset",
-}
-# What must hold, by pydantic's stable name of the error.
-MUST: dict[str, str] = {
-    "missing": "must be given",
-    "extra_forbidden": "must not be given: the field is unknown",
-    "finite_number": "must be a finite number",
-    "greater_than": "must be greater than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match the pattern {pattern}",
-    "too_short": "must have at least {min_length} items",
-    "too_long": "must have at most {max_length} items",
-    "enum": "must be one of {expected}",
-    "literal_error": "must be one of {expected}",
-    "union_tag_not_found": "must be one of the forms that the description lists",
-    "union_tag_invalid": "must be one of the forms that the description lists",
-    "string_unicode": "must be text in valid Unicode",
-}
-TYPES: dict[str, str] = {
-    "float": "a number",
-    "int": "a whole number",
-    "bool": "true or false",
-    "string": "text",
-    "list": "an array",
-    "tuple": "an array",
-    "dict": "an object",
-    "mapping": "an object",
-    "model": "an object",
-    "dataclass": "an object",
 }
 
 
@@ -112,7 +80,7 @@ def refused(error: BespokeError, pointer: str = "") -> Refusal:
     if isinstance(error, InvalidWeights):
         structlog.get_logger().error("weights", error=str(error))
         return internal_error()
-    fault = _fault_of(error, pointer + error.pointer)
+    fault = fault_of(error, pointer + error.pointer)
     return Refusal(SLUGS.get(type(error), "invalid-request"), 422, str(error), faults=[fault])
 
 
@@ -214,8 +182,20 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
         place = next((part for part in found[0]["loc"] if isinstance(part, int)), 0)
         detail = f"The body must be JSON (RFC 8259), but it breaks off or goes wrong at character {place}."
         return _answer(request, Refusal("invalid-json", 400, detail))
-    faults = [_fault(one, error.body) for one in found[:MOST_FAULTS]]
-    own = [_library_error(one) for one in found]
+    return _answer(request, invalid(found, error.body))
+
+
+def invalid(errors: Sequence[dict[str, Any]], body: Any, pointer: str = "") -> Refusal:
+    """Pydantic's errors about a request as a refusal.
+
+    Args:
+        errors: Each with its location, which begins with the part of the request: `body`, `query`, ...
+        body: As it came.
+        pointer: Where the body stands in that of the request, if it is but a part of it.
+    """
+    found = genuine(errors)
+    faults = faults_of(found, body, pointer)
+    own = [library_error(one) for one in found]
     slug = "invalid-request"
     if len(own) == 1 and own[0] is not None:
         slug = SLUGS.get(type(own[0]), slug)
@@ -225,64 +205,4 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
     detail += f", but got {first.got}." + (f" {first.way_out}" if first.way_out else "")
     if len(found) > 1:
         detail += f" {len(found) - 1} more fault{'s' if len(found) > 2 else ''}."
-    return _answer(request, Refusal(slug, 422, detail, faults=faults))
-
-
-def _library_error(error: dict[str, Any]) -> BespokeError | None:
-    cause = error.get("ctx", {}).get("error")
-    return cause if isinstance(cause, BespokeError) else None
-
-
-def _fault_of(error: BespokeError, pointer: str) -> Fault:
-    return Fault(pointer=pointer, must=error.must, got=error.got, way_out=error.way_out or None)
-
-
-def _fault(error: dict[str, Any], body: Any) -> Fault:
-    """One of pydantic's errors in our words."""
-    place, *path = error["loc"]
-    kind = str(error["type"])
-    if place == "body":
-        pointer = json_pointer(path, body, missing=kind == "missing")
-        own = _library_error(error)
-        if own is not None:
-            return _fault_of(own, pointer + own.pointer)
-        return Fault(pointer=pointer, must=_must(error), got="nothing" if kind == "missing" else shown(error["input"]))
-    got = "nothing" if kind == "missing" else shown(error["input"])
-    return Fault(parameter=str(path[0]) if path else str(place), must=_must(error), got=got)
-
-
-def fault_of_value(error: dict[str, Any]) -> Fault:
-    """One of pydantic's errors in our words, without its place."""
-    own = _library_error(error)
-    if own is not None:
-        return _fault_of(own, "")
-    return Fault(must=_must(error), got="nothing" if error["type"] == "missing" else shown(error["input"]))
-
-
-def _must(error: dict[str, Any]) -> str:
-    kind, context = str(error["type"]), error.get("ctx", {})
-    if kind in MUST:
-        return MUST[kind].format_map(context)
-    if kind == "value_error":
-        return str(context.get("error", "must be valid"))
-    return f"must be {TYPES.get(kind.split('_')[0], 'valid')}"
-
-
-def json_pointer(path: Sequence[str | int], body: Any, *, missing: bool) -> str:
-    """The JSON pointer of pydantic's location, without the names of union branches that pydantic puts in between.
-
-    Args:
-        path: Location in the body, as pydantic gives it.
-        body: The body as it came.
-        missing: The last part names a member that is not there.
-    """
-    here, parts = body, []
-    for index, part in enumerate(path):
-        last = index == len(path) - 1
-        if isinstance(part, int) and isinstance(here, list):
-            parts.append(str(part))
-            here = here[part] if part < len(here) else None
-        elif isinstance(here, dict) and (part in here or (missing and last)):
-            parts.append(str(part))
-            here = here.get(str(part))
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return Refusal(slug, 422, detail, faults=faults)

@@ -12,13 +12,17 @@ class Busy(Exception):
 
 
 class Gate:
-    """At most `running` inside, at most `waiting` in front of it; the next one is turned away at once."""
+    """At most `running` inside, at most `waiting` in front of it; the next one is turned away at once.
+
+    Attributes:
+        most: Inside and in front together, each on a thread of its own.
+    """
 
     def __init__(self, *, running: int, waiting: int) -> None:
         self._inside = BoundedSemaphore(running)
         self._lock = Lock()
         self._here = 0
-        self._most = running + waiting
+        self.most = running + waiting
 
     @contextmanager
     def enter(self, *, wait: bool = True) -> Iterator[None]:
@@ -31,7 +35,7 @@ class Gate:
             Busy: Too many are waiting, or no place is free.
         """
         with self._lock:
-            if self._here >= self._most:
+            if self._here >= self.most:
                 raise Busy
             self._here += 1
         try:

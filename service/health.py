@@ -39,8 +39,8 @@ class Ready(BaseModel):
 
 
 @router.get("/live", summary="Is the process alive?")
-def live() -> Alive:
-    """Answers as long as the process does; looks at nothing else."""
+async def live() -> Alive:
+    """Answers as long as the process does; looks at nothing else, and waits for no thread."""
     return Alive()
 
 

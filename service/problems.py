@@ -56,18 +56,22 @@ TITLES: dict[str, str] = {
 }
 
 
+def _none(value: object) -> bool:
+    return value is None
+
+
 class Fault(BaseModel):
     """One thing that is wrong with a request."""
 
     model_config = ConfigDict(extra="forbid")
 
-    pointer: str | None = Field(None, description="JSON pointer (RFC 6901) into the body")
-    parameter: str | None = Field(None, description="name of the query, path or header parameter")
-    row: int | None = Field(None, description="line of a CSV table, counted from 1")
-    column: str | None = Field(None, description="column of a CSV table")
+    pointer: str | None = Field(None, exclude_if=_none, description="JSON pointer (RFC 6901) into the body")
+    parameter: str | None = Field(None, exclude_if=_none, description="name of the query, path or header parameter")
+    row: int | None = Field(None, exclude_if=_none, description="line of a CSV table, counted from 1")
+    column: str | None = Field(None, exclude_if=_none, description="column of a CSV table")
     must: str = Field(description="what must hold")
     got: str = Field(description="what came, shortened")
-    way_out: str | None = Field(None, description="what the caller can do")
+    way_out: str | None = Field(None, exclude_if=_none, description="what the caller can do")
 
 
 class Problem(BaseModel):
@@ -135,9 +139,7 @@ def problem_document(refusal: Refusal, *, instance: str, request_id: str) -> dic
         request_id=request_id,
         errors=refusal.faults,
     )
-    document = problem.model_dump(mode="json")
-    document["errors"] = [fault.model_dump(exclude_none=True) for fault in refusal.faults]
-    return document | refusal.more
+    return problem.model_dump(mode="json") | refusal.more
 
 
 def not_found(what: str, name: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""Serving: the application on a loopback socket that is bound before anything is promised."""
+"""Serving: the application on a socket that is bound before anything is promised."""
 
 from __future__ import annotations
 

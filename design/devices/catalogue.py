@@ -84,7 +84,9 @@ class CatalogueDevice(BaseModel):
             UnknownName: The setting does not exist.
         """
         if setting not in self.settings:
-            raise UnknownName(f"the setting of {self.id} must be one of {sorted(self.settings)}", repr(setting))
+            raise UnknownName(
+                f"the setting of {self.id} must be one of {', '.join(sorted(self.settings))}", repr(setting)
+            )
         fields: dict[str, Any] = {"name": self.name, "kind": self.kind}
         for path, fact in self.figures.items():
             head, _, leaf = path.partition(".")
@@ -119,6 +121,6 @@ def find_device(address: str) -> DeviceProfile:
     device = catalogue().get(name)
     if device is None:
         near = [other for other in catalogue() if name.split("-")[0] in other][:5]
-        hint = f"Similar: {', '.join(near)}." if near else "`bespoke devices` lists all."
+        hint = f"Similar: {', '.join(near)}." if near else "`bespoke devices` and GET /v1/devices list all."
         raise UnknownName("the device must be in the catalogue", repr(address), hint)
     return device.profile(setting or "default")

@@ -85,6 +85,7 @@ class DesignPage:
     task: str
     device_name: str
     device_href: str | None
+    device_gone: bool
     measured: int
     risk: str
     keys: tuple[Key, ...]
@@ -102,7 +103,7 @@ class DesignPage:
     front_missing: str
 
 
-def design_page(row: DesignRow, front: StoredFront | str) -> DesignPage:
+def design_page(row: DesignRow, front: StoredFront | str, *, device_gone: bool = False) -> DesignPage:
     """The page of one stored design, with its front or with why there is none."""
     prediction = Prediction.model_validate(row.prediction)
     constraints = Constraints.model_construct(**row.limits)  # as it was asked, whatever is refused by now
@@ -113,7 +114,8 @@ def design_page(row: DesignRow, front: StoredFront | str) -> DesignPage:
         name=row.name,
         task=row.task,
         device_name=row.device_name,
-        device_href=_device_href(row),
+        device_href=None if device_gone else _device_href(row),
+        device_gone=device_gone,
         measured=row.measurements["count"] if row.measurements else 0,
         risk=f"{constraints.risk:g}",
         keys=key_figures(prediction, constraints),

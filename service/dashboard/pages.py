@@ -23,6 +23,7 @@ from service.dashboard.rendering import problem, render
 from service.designs import repository as stored_designs
 from service.designs.fronts import front_to_show
 from service.devices import repository as own_devices
+from service.devices.operations import exists
 from service.idempotency import Once
 from service.jobs import repository as stored_jobs
 from service.measurements import operations as measurements
@@ -70,8 +71,10 @@ def show_design(context: ContextDep, design_id: str) -> HTMLResponse:
             )
         jobs, _ = stored_jobs.listed(session, state=None, design_id=row.id, limit=1, cursor=None)
     front = front_to_show(context, row)
+    gone = row.device_id is not None and not exists(context, row.device_id)
+    page = design_page(row, front, device_gone=gone)
     trains = context.jobs is not None
-    return render("design.html", section="designs", page=design_page(row, front), trains=trains, jobs=jobs)
+    return render("design.html", section="designs", page=page, trains=trains, jobs=jobs)
 
 
 @router.get("/devices", name="devices_page")

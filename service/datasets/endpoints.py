@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from service.artifacts.store import PIECE_BYTES
 from service.context import ContextDep
@@ -74,7 +75,7 @@ async def create_dataset(
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in UPLOADS:
-        return await asyncio.to_thread(operations.adopt, context, once, await _named(request))
+        return await run_in_threadpool(operations.adopt, context, once, await _named(request))
     if name is None:
         fault = Fault(parameter="name", must="must be given with an upload", got="nothing")
         raise Refusal("invalid-request", 422, "name must be given with an upload, but got nothing.", faults=[fault])
@@ -86,7 +87,7 @@ async def create_dataset(
                 await asyncio.to_thread(file.write, bytes(held))
                 held.clear()
         await asyncio.to_thread(file.write, bytes(held))
-        return await asyncio.to_thread(operations.upload, context, once, name, file, zipped=kind == ZIP)
+        return await run_in_threadpool(operations.upload, context, once, name, file, zipped=kind == ZIP)
 
 
 async def _named(request: Request) -> DatasetRequest:

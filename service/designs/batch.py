@@ -28,13 +28,14 @@ from service.designs.batch_schemas import (
     BatchRequest,
     BrokenLimit,
     FleetDevice,
+    Malformed,
 )
 from service.designs.infeasible import infeasible
 from service.designs.places import Place
 from service.designs.schemas import Versions
 from service.devices.operations import resolve
 from service.devices.schemas import RestsOn
-from service.errors import at
+from service.errors import at, invalid
 from service.idempotency import Once, Record, Reply
 from service.problems import Fault, Refusal, problem_document
 from service.problems import Problem as ProblemDocument
@@ -60,7 +61,7 @@ class _Asked:
 
 
 def create(context: Context, once: Once, request: BatchRequest, request_id: str) -> Response:
-    """Design for every device of the request; a device that is wrong has a problem of its own."""
+    """Design for every device of the request; a device that is malformed or not known has a problem of its own."""
 
     def work(record: Record) -> Reply:
         reply = Reply(status=200, body=design(context, request, request_id).model_dump_json())
@@ -109,6 +110,9 @@ def design(context: Context, request: BatchRequest, request_id: str) -> BatchDoc
 def _asked(context: Context, request: BatchRequest, task: Task, index: int) -> _Asked:
     entry = request.devices[index]
     place = Place.in_fleet(index, entry)
+    if isinstance(entry, Malformed):
+        errors = [{**one, "loc": ("body", *one["loc"])} for one in entry.errors]
+        return _Asked(device_id=entry.device_id(), place=place, refusal=invalid(errors, entry.entry, place.entry))
     if isinstance(entry, FleetDevice):
         reference, limits = entry.device, entry.limits_in(request.limits)
     else:

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from design.constraints import Constraints, LimitName, Preferences
 from design.design import Design, Genotype
@@ -13,7 +29,8 @@ from design.prediction import AccuracyBasis, Estimate
 from optimizer.fleet import MOST_DEVICES
 from optimizer.problem import DEFAULT_ENERGY_MODEL
 from service.designs.schemas import Name, Versions
-from service.devices.schemas import DeviceId, DeviceReference, Profile, RestsOn
+from service.devices.schemas import MOST_ID, DeviceId, DeviceReference, Profile, RestsOn
+from service.faults import FORM
 from service.problems import Problem
 
 EXAMPLE_BATCH: dict[str, Any] = {
@@ -45,17 +62,70 @@ class FleetDevice(BaseModel):
         return self.limits.model_copy(update={"risk": request.risk})
 
 
-def _form(value: Any) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Malformed:
+    """An entry that is none of the forms: its device has a problem of its own, the others have their designs.
+
+    Attributes:
+        digest: Of the entry: requests that differ in it alone are not the same.
+        entry: As it came.
+        errors: Pydantic's, each with its location in the entry.
+    """
+
+    digest: str
+    entry: Any
+    errors: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Taken as it is, written as its digest."""
+        written = core_schema.plain_serializer_function_ser_schema(lambda one: one.digest)
+        return core_schema.is_instance_schema(cls, serialization=written)
+
+    @classmethod
+    def of(cls, entry: Any, error: ValidationError) -> Self:
+        """With what is wrong with it.
+
+        Raises:
+            RecursionError: It is nested too deeply.
+        """
+        digest = hashlib.sha256(json.dumps(entry, default=str).encode()).hexdigest()
+        return cls(digest=digest, entry=entry, errors=[dict(one) for one in error.errors(include_url=False)])
+
+    def device_id(self) -> str | None:
+        """As requested, if one can be told."""
+        named = self.entry.get("device") if isinstance(self.entry, dict) else None
+        return named if isinstance(named, str) and 0 < len(named) <= MOST_ID else None
+
+
+def _alone(value: Any, known: ValidatorFunctionWrapHandler) -> Any:
+    """The entry, or what is wrong with it alone."""
+    try:
+        return known(value)
+    except ValidationError as error:
+        try:
+            return Malformed.of(value, error)
+        except RecursionError:
+            raise error from None
+
+
+def _form(value: Any) -> str | None:
+    if isinstance(value, Malformed):
+        return "<malformed>"
     if isinstance(value, str):
-        return "id"
+        return "<id>"
     if isinstance(value, FleetDevice) or (isinstance(value, dict) and "device" in value):
-        return "own"
-    return "profile"
+        return "<own>"
+    return "<profile>" if isinstance(value, dict | DeviceProfile) else None
 
 
 FleetEntry = Annotated[
-    Annotated[DeviceId, Tag("id")] | Annotated[Profile, Tag("profile")] | Annotated[FleetDevice, Tag("own")],
-    Discriminator(_form),
+    Annotated[DeviceId, Tag("<id>")]
+    | Annotated[Profile, Tag("<profile>")]
+    | Annotated[FleetDevice, Tag("<own>")]
+    | Annotated[SkipJsonSchema[Malformed], Tag("<malformed>")],
+    Discriminator(_form, FORM, "must be the id of a device, a device profile, or an object of `device` and `limits`"),
+    WrapValidator(_alone),
 ]
 
 
@@ -65,7 +135,8 @@ class BatchRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     devices: Annotated[tuple[FleetEntry, ...], Field(min_length=1, max_length=MOST_DEVICES)] = Field(
-        description="ids, profiles, or objects of `device` and its own `limits`"
+        description="ids, profiles, or objects of `device` and its own `limits`; one that is malformed or not known "
+        "has a problem of its own in the answer, the others have their designs"
     )
     task: Name = Field(description="name of a task (GET /v1/tasks)", examples=["cifar10"])
     limits: Constraints = Constraints()
@@ -109,14 +180,15 @@ class BatchDesign(BaseModel):
 class BatchItem(BaseModel):
     """The answer for one device: a design, or a problem."""
 
-    device_id: str | None = Field(description="as requested; null if the profile came with the request")
+    device_id: str | None = Field(description="as requested; null if the request has none there")
     device: DeviceProfile | None = Field(description="the profile it was designed for; null if it is not known")
     measurements: RestsOn | None = Field(description="of the device, that its costs rest on; null without any")
     design: BatchDesign | None = Field(description="keeps every limit; null where there is a problem")
     group: int | None = Field(description="the group that serves it, an index into `groups`")
     problem: Problem | None = Field(
-        description="why there is no design; of type `infeasible-constraints` with the nearest design (`nearest`) and "
-        "the limits it breaks (`violations`), as POST /v1/designs has them"
+        description="why there is no design; of type `infeasible-constraints` with the nearest design (`nearest`, in "
+        "the form of `design`, with what is `broken`) and the limits it breaks (`violations`, as POST /v1/designs has "
+        "them)"
     )
 
 

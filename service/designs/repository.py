@@ -14,6 +14,7 @@ from service.designs.schemas import DesignFilter, DesignSort, Versions
 from service.devices.schemas import RestsOn
 from service.ids import new_id
 from service.models import DesignRow
+from service.names import mentions
 from service.paging import Key, from_cursor, to_cursor
 
 PREFIX = "dsn"
@@ -141,8 +142,7 @@ def _conditions(wanted: DesignFilter) -> list[ColumnElement[bool]]:
     if wanted.space is not None:
         found.append(DesignRow.space == wanted.space)
     if wanted.device is not None:
-        named = func.lower(DesignRow.device_name).contains(wanted.device.lower(), autoescape=True)
-        found.append(or_(DesignRow.device_id == wanted.device, named))
+        found.append(or_(DesignRow.device_id == wanted.device, mentions(DesignRow.device_name, wanted.device)))
     if wanted.min_accuracy is not None:
         found.append(DesignRow.accuracy >= wanted.min_accuracy)
     if wanted.max_latency_ms is not None:

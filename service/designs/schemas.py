@@ -131,7 +131,7 @@ class FrontDocument(BaseModel):
     measurements: RestsOn | None = Field(description="of the device, that the figures rest on; null without any")
     as_designed: bool = Field(
         description="the figures come from what those of the design came from; false: predictors or measurements have "
-        "changed since, and the design's own figures differ from those of its point here"
+        "changed since or went with the device, and the design's own figures differ from those of its point here"
     )
 
 

@@ -150,6 +150,15 @@ def known(context: Context, device_id: str) -> Target:
         raise not_found("device", device_id) from None
 
 
+def exists(context: Context, device_id: str) -> bool:
+    """Whether the device of an `id` or `id@setting` is still there."""
+    name = device_id.partition("@")[0]
+    if name in catalogue():
+        return True
+    with context.database.reading() as session:
+        return repository.find(session, name) is not None
+
+
 def _mentions(device: DeviceSummary, text: str) -> bool:
     return any(text.casefold() in part.casefold() for part in (device.id, device.name, device.chip or ""))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from design.device import DeviceKind, DeviceProfile
 from service.ids import new_id
 from service.models import DeviceRow
+from service.names import mentions
 
 PREFIX = "dev"
 
@@ -66,7 +67,7 @@ def listed(
     if kind is not None:
         query = query.where(DeviceRow.kind == kind.value)
     if text:
-        query = query.where(func.lower(DeviceRow.name).contains(text.lower(), autoescape=True))
+        query = query.where(mentions(DeviceRow.name, text))
     if before is not None:
         query = query.where(DeviceRow.id < before)
     return session.scalars(query).all()

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import Fact, Setting
 from design.errors import InvalidProfile
+from service.faults import FORM
 
 Source = Literal["catalogue", "own"]
 
@@ -37,16 +38,19 @@ def _printable(profile: DeviceProfile) -> DeviceProfile:
 Profile = Annotated[DeviceProfile, AfterValidator(_printable)]
 """A profile as it comes in a request."""
 
-DeviceId = Annotated[str, Field(min_length=1, max_length=120, description="`id` or `id@setting` of a known device")]
+MOST_ID = 120
+DeviceId = Annotated[str, Field(min_length=1, max_length=MOST_ID, description="`id` or `id@setting` of a known device")]
 
 
-def _form(value: Any) -> str:
-    return "id" if isinstance(value, str) else "profile"
+def _form(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "<id>"
+    return "<profile>" if isinstance(value, dict | DeviceProfile) else None
 
 
 DeviceReference = Annotated[
-    Annotated[DeviceId, Tag("id")] | Annotated[Profile, Tag("profile")],
-    Discriminator(_form),
+    Annotated[DeviceId, Tag("<id>")] | Annotated[Profile, Tag("<profile>")],
+    Discriminator(_form, FORM, "must be the id of a device or a device profile"),
     Field(description="`id` or `id@setting` of a known device, or a device profile", examples=["raspberry-pi-4"]),
 ]
 

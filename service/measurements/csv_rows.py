@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from design.errors import InvalidGenotype
 from design.spaces.nasbench201 import FULL_PRECISION, NasBench201Space
 from design.spaces.nasbench201_text import START, cell_of
-from service.errors import MOST_FAULTS, fault_of_value
+from service.faults import MOST_FAULTS, fault_of_value
 from service.measurements.schemas import MOST_ROWS, MeasurementInput
 from service.problems import Fault, Refusal, shown
 

@@ -13,22 +13,23 @@ from design.prediction import Prediction
 from optimizer.problem import DEFAULT_ENERGY_MODEL
 from service.designs.schemas import Name
 from service.devices.schemas import DeviceReference, RestsOn
+from service.faults import FORM
 
 MOST_DEVICES = 1_000
 
 EXAMPLE_REQUEST: dict[str, Any] = {"network": "resnet20", "devices": ["raspberry-pi-4", "jetson-nano"], "layers": True}
 
 
-def _form(value: Any) -> str:
+def _form(value: Any) -> str | None:
     """A genotype is told from a design by what it holds."""
     if isinstance(value, Genotype) or (isinstance(value, dict) and "space" in value):
-        return "genotype"
-    return "design"
+        return "<genotype>"
+    return "<design>" if isinstance(value, dict | Design) else None
 
 
 InlineDesign = Annotated[
-    Annotated[Design, Tag("design")] | Annotated[Genotype, Tag("genotype")],
-    Discriminator(_form),
+    Annotated[Design, Tag("<design>")] | Annotated[Genotype, Tag("<genotype>")],
+    Discriminator(_form, FORM, "must be a design, or an object of `space`, `task` and `values`"),
 ]
 
 

@@ -17,7 +17,8 @@ from predictors.storage import InvalidWeights
 from service.context import Context, Optimize
 from service.designs.schemas import EXAMPLE_REQUEST as DESIGN
 from service.devices.schemas import EXAMPLE_PROFILE
-from service.errors import json_pointer, refused
+from service.errors import refused
+from service.faults import json_pointer
 from service.predictions.schemas import EXAMPLE_REQUEST as PREDICTION
 from service.upgrade import downgrade
 
@@ -142,10 +143,17 @@ def test_log_lines_are_json_with_the_request_id(
 
 def test_pointers_leave_out_the_branches_of_unions() -> None:
     body = {"device": {"cores": -1}, "a/b": [{"c~": 1}]}
-    assert json_pointer(("device", "profile", "cores"), body, missing=False) == "/device/cores"
-    assert json_pointer(("device", "profile", "name"), body, missing=True) == "/device/name"
-    assert json_pointer(("a/b", 0, "c~"), body, missing=False) == "/a~1b/0/c~0"
-    assert json_pointer(("device", "id"), {"device": 7}, missing=False) == "/device"
+    assert json_pointer(("device", "<profile>", "cores"), body, naming=False) == "/device/cores"
+    assert json_pointer(("device", "<profile>", "name"), body, naming=True) == "/device/name"
+    assert json_pointer(("a/b", 0, "c~"), body, naming=False) == "/a~1b/0/c~0"
+    assert json_pointer(("device", "<id>"), {"device": 7}, naming=False) == "/device"
+
+
+def test_pointers_keep_members_that_are_called_like_branches() -> None:
+    body = {"device": {"<profile>": {"name": "x"}, "profile": {"name": "x"}}}
+    assert json_pointer(("device", "<profile>", "name"), body, naming=True) == "/device/name"
+    assert json_pointer(("device", "<profile>", "<profile>"), body, naming=True) == "/device/<profile>"
+    assert json_pointer(("device", "<profile>", "profile"), body, naming=True) == "/device/profile"
 
 
 def test_the_librarys_errors_keep_their_place() -> None:

@@ -76,6 +76,74 @@ def test_wrong_devices_have_problems_of_their_own(client: TestClient) -> None:
     assert body["feasible"] == 1
 
 
+MALFORMED: list[tuple[Any, list[str]]] = [
+    (5, ["/devices/1"]),
+    (None, ["/devices/1"]),
+    ("", ["/devices/1"]),
+    ("x" * 121, ["/devices/1"]),
+    ({"name": "n"}, ["/devices/1/kind"]),
+    ({"name": "n", "kind": "cpu", "ram_kb": -1, "own": 1}, ["/devices/1/ram_kb", "/devices/1/own"]),
+    ({"name": "n", "kind": "cpu", "idle_w": 5, "tdp_w": 1}, ["/devices/1/idle_w"]),
+    ({"device": "jetson-nano"}, ["/devices/1/limits"]),
+    ({"device": "jetson-nano", "limits": {"latency_ms": 0, "speed": 1}}, ["latency_ms", "speed"]),
+    ({"device": {"name": "n"}, "limits": {}}, ["/devices/1/device/kind"]),
+    ({"device": 7, "limits": {}}, ["/devices/1/device"]),
+]
+
+
+@pytest.mark.parametrize(("entry", "pointers"), MALFORMED)
+def test_a_malformed_entry_has_a_problem_of_its_own(refusing: TestClient, entry: Any, pointers: list[str]) -> None:
+    answer = refusing.post(PATH, json=REQUEST | {"devices": ["raspberry-pi-4", entry, "jetson-nano"]})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    first, wrong, last = body["items"]
+    assert first["design"]["feasible"]
+    assert last["design"]["feasible"]
+    assert body["feasible"] == 2
+    assert [wrong[name] for name in ("device", "design", "group", "measurements")] == [None] * 4
+    problem = wrong["problem"]
+    assert problem["status"] == 422
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    found = [fault["pointer"] for fault in problem["errors"]]
+    assert found == [one if one.startswith("/") else f"/devices/1/limits/{one}" for one in pointers]
+    assert all(None not in fault.values() for fault in problem["errors"])
+    named = entry.get("device") if isinstance(entry, dict) else None
+    assert wrong["device_id"] == (named if isinstance(named, str) else None)
+
+
+def test_contradictory_profiles_are_told_from_malformed_ones(refusing: TestClient) -> None:
+    devices = [{"name": "n", "kind": "cpu", "idle_w": 5, "tdp_w": 1}, {"name": "n"}]
+    first, second = refusing.post(PATH, json=REQUEST | {"devices": devices}).json()["items"]
+    assert first["problem"]["type"].endswith("invalid-profile")
+    assert second["problem"]["type"].endswith("invalid-request")
+    assert second["problem"]["detail"] == "/devices/1/kind: must be given, but got nothing."
+
+
+def test_the_description_speaks_of_no_malformed_entries(refusing: TestClient) -> None:
+    assert "Malformed" not in refusing.get("/openapi.json").json()["components"]["schemas"]
+
+
+def test_malformed_entries_tell_requests_apart(client: TestClient) -> None:
+    key = {"Idempotency-Key": "fleet-malformed"}
+    body = REQUEST | {"devices": ["raspberry-pi-4", {"name": "n"}]}
+    first = client.post(PATH, json=body, headers=key)
+    again = client.post(PATH, json=body, headers=key)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    other = client.post(PATH, json=REQUEST | {"devices": ["raspberry-pi-4", {"name": "m"}]}, headers=key)
+    assert other.status_code == 422
+    assert other.json()["type"].endswith("idempotency-mismatch")
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900])
+def test_entries_nested_deeply_are_refused_in_order(refusing: TestClient, depth: int) -> None:
+    entry = "[" * depth + "]" * depth
+    text = '{"devices": [%s], "task": "digits"}' % entry  # noqa: UP031  # braces are JSON's
+    headers = {"Content-Type": "application/json", "Idempotency-Key": f"deep-{depth}"}
+    answer = refusing.post(PATH, content=text, headers=headers)
+    assert answer.status_code in (200, 400, 422), answer.text
+
+
 def test_problems_of_devices_point_at_what_the_body_has(client: TestClient) -> None:
     odd = {"name": "n", "kind": "npu", "supported_bits": [[4, 4]]}
     own = client.post("/v1/devices", json=odd).json()["id"]

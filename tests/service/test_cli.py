@@ -171,6 +171,8 @@ def test_the_optimizer_itself_answers(typed: Type) -> None:
         (("serve", "--host", "0.0.0.0"), "must bind to a loopback address"),
         (("design", "--method", "luck", "--device", "raspberry-pi-4"), "--method"),
         (("design", "--seed", "x", "--device", "raspberry-pi-4"), "--seed"),
+        (("design", "--seed", "-1", "--device", "raspberry-pi-4"), "greater than or equal to 0"),
+        (("design", "--seed", "4294967296", "--device", "raspberry-pi-4"), "less than or equal to 4294967295"),
     ],
 )
 def test_a_bad_request_is_one_message_and_status_2(typed: Type, arguments: tuple[str, ...], said: str) -> None:
@@ -217,6 +219,12 @@ def test_a_bad_profile_file_is_explained(typed: Type, tmp_path: Path, name: str,
     status, _, err = typed("design", "--device", str(file))
     assert status == cli.BAD_REQUEST
     assert said in err
+
+
+def test_help_says_what_other_addresses_need(typed: Type) -> None:
+    out = " ".join(typed("serve", "--help")[1].split())
+    assert "API key" in out
+    assert "only loopback" not in out
 
 
 def test_devices_are_listed_filtered_and_shown(typed: Type) -> None:

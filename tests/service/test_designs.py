@@ -170,7 +170,7 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
     ({"device": "no-such-board"}, "/device", "unknown-name", "catalogue"),
     ({"device": "raspberry-pi-4@warp"}, "/device", "unknown-name", "setting"),
     ({"device": "dev_00000000000000000000000000"}, "/device", "unknown-name", "registered"),
-    ({"device": 7}, "/device", "invalid-request", "an object"),
+    ({"device": 7}, "/device", "invalid-request", "id of a device or a device profile"),
     ({"device": {"name": "x", "kind": "cpu", "cores": -1}}, "/device/cores", "invalid-request", "greater than 0"),
     ({"device": {"kind": "cpu"}}, "/device/name", "invalid-request", "must be given"),
     ({"device": {"name": "x", "kind": "cpu", "tdp_w": 1, "idle_w": 5}}, "/device/idle_w", "invalid-profile", "tdp_w"),

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from design.devices.catalogue import catalogue
 
+Serve = Callable[..., TestClient]
 PROFILE = {"name": "My board", "kind": "cpu", "cores": 4, "clock_ghz": 1.5, "simd_bits": 128}
 
 
@@ -61,6 +63,35 @@ def test_lists_can_be_narrowed(client: TestClient) -> None:
     assert all_pages(client, "/v1/devices?q=100%25") == [own]
     assert "raspberry-pi-4" in all_pages(client, "/v1/devices?q=RASPBERRY")
     assert all_pages(client, "/v1/devices?q=no-such-thing") == []
+
+
+@pytest.mark.parametrize("name", ["Über Board", "ΣΊΣΥΦΟΣ", "İstanbul", "100%_/\\ Straße", "机器 7"])
+def test_devices_are_found_by_their_own_names(client: TestClient, name: str) -> None:
+    own = client.post("/v1/devices", json=PROFILE | {"name": name}).json()["id"]
+    client.post("/v1/devices", json=PROFILE)
+    made = client.post("/v1/designs", json={"device": own, "task": "cifar10"}).json()["id"]
+    for text in (name, name[:3], name[2:]):
+        for address, key, wanted in (
+            ("/v1/devices?source=own", "q", own),
+            ("/v1/designs?sort=created_at", "device", made),
+        ):
+            found = client.get(address, params=httpx.URL(address).params.merge({key: text})).json()["items"]
+            assert [item["id"] for item in found] == [wanted], (text, address)
+
+
+@pytest.mark.parametrize(("name", "text"), [("Über Board", "über"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("Straße", "STRASSE")])
+def test_the_embedded_database_knows_the_case_of_every_letter(
+    serve: Serve, sqlite_url: str, name: str, text: str
+) -> None:
+    client = serve(sqlite_url)
+    own = client.post("/v1/devices", json=PROFILE | {"name": name}).json()["id"]
+    assert [one["id"] for one in client.get("/v1/devices", params={"q": text}).json()["items"]] == [own]
+
+
+@pytest.mark.parametrize("text", ["%", "_", "/", "a%d"])
+def test_signs_of_patterns_are_letters_like_others(client: TestClient, text: str) -> None:
+    client.post("/v1/devices", json=PROFILE)
+    assert client.get("/v1/devices", params={"q": text, "source": "own"}).json()["items"] == []
 
 
 def test_an_own_device_can_be_deleted_once(client: TestClient) -> None:

@@ -72,6 +72,32 @@ def test_a_front_of_other_predictors_says_so_and_is_not_kept(serve: Serve, sqlit
     assert "have changed since this design was made" in page
 
 
+def test_a_page_says_that_the_device_is_gone(serve: Serve, sqlite_url: str) -> None:
+    client = serve(sqlite_url)
+    device = client.post(f"/v1/devices/{DEVICE}/measurements", json={"measurements": rows(4)}).json()
+    plain = client.post("/v1/devices", json={"name": "Mine", "kind": "cpu"}).json()
+    measured, other = (
+        client.post("/v1/designs", json=REQUEST | {"device": one}).json() for one in (device["device_id"], plain["id"])
+    )
+    addresses = {measured["links"]["page"]: device["device_id"], other["links"]["page"]: plain["id"]}
+    for address, own in addresses.items():
+        page = client.get(address).text
+        assert f'href="/devices/{own}"' in page
+        assert "deleted since" not in page
+    again = client.post("/v1/designs", json=REQUEST | {"device": device["device_id"], "seed": 1}).json()
+    client.delete(device["device_href"] + "?measurements=delete").raise_for_status()
+    client.delete(plain["href"]).raise_for_status()
+    for address, own in addresses.items():
+        page = client.get(address).text
+        assert f'href="/devices/{own}"' not in page
+        assert "(deleted since)" in page
+        assert "have changed since this design was made" not in page
+    page = client.get(again["links"]["page"]).text
+    assert "The device and its measurements have been deleted since this design was made" in page
+    assert "Predictors or measurements have changed" not in page
+    assert not client.get(again["links"]["front"]).json()["as_designed"]
+
+
 def test_a_front_rests_on_the_measurements_of_its_device(serve: Serve, sqlite_url: str) -> None:
     client = serve(sqlite_url)
     before = client.post("/v1/designs", json=REQUEST | {"device": DEVICE}).json()
