@@ -79,9 +79,9 @@ class DeviceProfile(BaseModel):
     fp16_arithmetic: Truth | None = Field(None, description="half-precision vector arithmetic that the runtime uses")
     peak_gmacs: PerArithmetic = PerArithmetic()
     memory_bandwidth_gbps: Figure | None = Field(None, description="main memory, 10^9 bytes per second, nominal")
-    last_level_cache_kb: Figure | None = None
-    ram_kb: Figure | None = None
-    flash_kb: Figure | None = None
+    last_level_cache_kb: Figure | None = Field(None, description="kilobytes of 1,024 bytes, as memories are sold")
+    ram_kb: Figure | None = Field(None, description="kilobytes of 1,024 bytes")
+    flash_kb: Figure | None = Field(None, description="kilobytes of 1,024 bytes")
     launch_overhead_us: Time | None = Field(None, description="fixed time per layer or kernel")
     batch_size: Annotated[int, Field(gt=0, le=65_536), WHOLE] | None = Field(
         None, description="pictures per inference call"

@@ -12,6 +12,7 @@ from design.constraints import Constraints, Preferences
 from design.design import Design
 from design.device import DeviceProfile
 from design.prediction import AccuracyBasis, Assumption, Prediction
+from design.scalars import WHOLE
 from optimizer.problem import DEFAULT_ENERGY_MODEL, FrontPoint, Method
 from service.devices.schemas import DeviceReference, RestsOn
 
@@ -38,7 +39,7 @@ class DesignRequest(BaseModel):
     spaces: Annotated[tuple[Name, ...], Field(max_length=16)] = Field(
         (), description="spaces to choose from (GET /v1/spaces); empty = all that fit the task"
     )
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = Field(
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED), WHOLE] = Field(
         0, description="the same request with the same seed has the same answer"
     )
     energy_model: Name = Field(DEFAULT_ENERGY_MODEL, description="how energy is reckoned")

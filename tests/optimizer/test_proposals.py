@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import optimizer.proposals
@@ -13,7 +15,7 @@ from predictors.descriptor import describe
 from tests.optimizer.asking import ask
 
 
-def searches(**limits: float) -> list[Trials]:
+def searches(**limits: Any) -> list[Trials]:
     problem = ask("raspberry-pi-4", **limits)
     device = describe(problem.device)
     return begun(problem, device, usable_spaces((), SPACES, problem.task, device))
