@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from design.errors import BespokeError
 from design.scalars import NUMBER
 
-LEAST_LIMIT, MOST_LIMIT = 1e-9, 1e12
+LEAST_LIMIT, MOST_LIMIT = 1e-30, 1e12
 """In the unit of each limit: beyond what any request means, within what ratios of figures bear."""
-LEAST_RISK, MOST_RISK = 1e-6, 0.5
+LEAST_RISK, MOST_RISK = 1e-15, 0.5
 """Quantiles further out say nothing: no prediction is known that well."""
 DEFAULT_RISK = 0.1
 Limit = Annotated[float, Field(ge=LEAST_LIMIT, le=MOST_LIMIT, allow_inf_nan=False), NUMBER]
@@ -22,9 +22,9 @@ LimitName = Literal["latency_ms", "energy_mj", "model_kb", "peak_memory_kb", "tr
 
 
 class Constraints(BaseModel):
-    """Limits a design must keep, each at the quantile that `risk` asks for; kilobytes are 1,000 bytes.
+    """Limits a design must keep at the accepted `risk` (docs/decisions/0003); kilobytes are 1,000 bytes.
 
-    Costs are limited to 1e-9 ... 1e12 in their units. Numbers must come as numbers: text and truth values are refused.
+    Costs are limited to 1e-30 ... 1e12 in their units. Numbers must come as numbers: text and truth values are refused.
 
     Attributes:
         latency_ms: Time of one inference call at the device's batch size.
@@ -33,7 +33,7 @@ class Constraints(BaseModel):
         peak_memory_kb: Working memory of one inference.
         training_memory_kb: Memory of one training step (see `design.counts.training_memory_bytes`).
         min_accuracy: Least accuracy, a fraction in [0, 1].
-        risk: The chance of breaking a limit that the user accepts, for each limit on its own; 1e-6 ... 0.5.
+        risk: The chance of breaking a limit that the user accepts, for each limit on its own; 1e-15 ... 0.5.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -14,11 +14,11 @@ from design.scalars import NUMBER, TRUTH, WHOLE
 PEAK_SLACK = 100.0
 """A stated peak above `cores x clock x lanes` by more than this factor contradicts itself."""
 
-Figure = Annotated[float, Field(ge=1e-9, le=1e12, allow_inf_nan=False), NUMBER]
+Figure = Annotated[float, Field(ge=1e-30, le=1e12, allow_inf_nan=False), NUMBER]
 """A figure of any unit: beyond what any device shows, within what products and ratios of figures bear."""
-Clock = Annotated[float, Field(ge=1e-9, le=100, allow_inf_nan=False), NUMBER]
-Size = Annotated[float, Field(ge=0.1, le=1e4, allow_inf_nan=False), NUMBER]
-Power = Annotated[float, Field(ge=1e-9, le=1e5, allow_inf_nan=False), NUMBER]
+Clock = Annotated[float, Field(ge=1e-30, le=100, allow_inf_nan=False), NUMBER]
+Size = Annotated[float, Field(ge=1e-3, le=1e4, allow_inf_nan=False), NUMBER]
+Power = Annotated[float, Field(ge=1e-30, le=1e5, allow_inf_nan=False), NUMBER]
 Idle = Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False), NUMBER]
 Time = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False), NUMBER]
 Count = Annotated[int, Field(gt=0, le=1_000_000), WHOLE]
@@ -44,7 +44,7 @@ ARITHMETIC_BITS: dict[Arithmetic, int] = {"fp32": 32, "fp16": 16, "int8": 8, "in
 
 
 class PerArithmetic(BaseModel):
-    """One figure (1e-9 ... 1e12) for each kind of arithmetic; None where it is not known."""
+    """One figure (1e-30 ... 1e12) for each kind of arithmetic; None where it is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,7 +61,7 @@ class DeviceProfile(BaseModel):
     Peaks are those of the whole device (all cores), in 10^9 multiply-accumulates per second; a figure left out
     is inferred when predicting and listed as assumed.
 
-    Figures lie in 1e-9 ... 1e12 of their units; tighter: clock_ghz up to 100, process_nm 0.1 ... 1e4, powers up to
+    Figures lie in 1e-30 ... 1e12 of their units; tighter: clock_ghz up to 100, process_nm 1e-3 ... 1e4, powers up to
     1e5 W. Numbers must come as numbers and truth values as such: text is neither, a truth value is no number.
     """
 

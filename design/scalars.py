@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
 
 
@@ -28,5 +28,14 @@ NUMBER = _refuses("float_type")
 """Beside `float` in `Annotated`, after its bounds."""
 WHOLE = _refuses("int_type")
 """The same beside `int`."""
-TRUTH = Field(strict=True)
-"""Beside `bool`: neither numbers nor words."""
+
+
+def _truth(value: object) -> object:
+    """Truth values of numpy are some; numbers and words are none."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise PydanticKnownError("bool_type")
+
+
+TRUTH = BeforeValidator(_truth)
+"""The same beside `bool`."""

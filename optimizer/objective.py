@@ -100,7 +100,7 @@ class Objective:
     """An order among designs: the least broken limits first, then the greatest utility.
 
     Attributes:
-        limits: What must be kept, at the quantile of the requested risk.
+        limits: What must be kept at the requested risk, see `predictors.predictor.Estimates.limit_quantile`.
         own: Those among them that hold whatever is asked: the device's memory.
         preferences: What utility weighs; see `utility`.
         alone: If set, utility is this one figure and nothing else.

@@ -46,7 +46,8 @@ class Violation(BaseModel):
     """A limit that the nearest design breaks: one that was asked for, or the RAM or flash of a microcontroller.
 
     Attributes:
-        reached: The design's figure at the quantile of the requested risk.
+        allowed: In the unit of the limit: of RAM and flash too, which profiles state in kilobytes of 1,024 bytes.
+        reached: The design's figure that it is compared with at the requested risk (`Estimates.limit_quantile`).
         tightest: The tightest value of this limit that any design found can keep, were it the only one.
     """
 

@@ -57,8 +57,6 @@ API_ROUTERS = (
     designs_router,
     predictions_router,
 )
-OTHER_THREADS = 40
-"""Threads for all that waits at no gate; as many as anyio has by default."""
 JOB_ROUTERS = (jobs_router, artifacts_router, datasets_router)
 
 
@@ -116,21 +114,22 @@ def create_app(settings: Settings | None = None, *, optimizer: Optimize = optimi
     return app
 
 
-def threads(context: Context) -> int:
-    """Threads that requests are answered on: one for each place at a gate, so that a full gate refuses, and the others.
+def places(context: Context) -> int:
+    """Threads that an application needs beside those of all others: one for each place at a gate, so that it refuses.
 
     Whoever waits at a gate holds a thread. With fewer of them the next request would wait for a thread, unseen by the
     gate, and so would everything else.
     """
     desk = context.jobs.gate.most if context.jobs is not None else 0
-    return context.gate.most + desk + OTHER_THREADS
+    return context.gate.most + desk
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
     configure_logs(context.settings.log_level)
-    current_default_thread_limiter().total_tokens = threads(context)
+    limiter = current_default_thread_limiter()  # of the event loop, and so of every application on it
+    limiter.total_tokens += places(context)
     torch.set_num_threads(1)  # predictions are small sums: waking further threads costs more than they do
     if context.settings.migrate:
         upgrade(context.database)
@@ -140,6 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     stop = threading.Event()
     warming = warm_up(context, stop)
     yield
+    limiter.total_tokens -= places(context)
     stop.set()
     if warming is not None:
         warming.join(ENDS_S)

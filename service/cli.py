@@ -67,7 +67,7 @@ Energy = Annotated[str, typer.Option(help="Energy model by name.")]
 Measured = Annotated[
     Path | None, typer.Option("--measurements", help="CSV table of measurements of the device (docs/measurements.md).")
 ]
-Risk = Annotated[float, typer.Option(help="Chance of breaking a limit that you accept, 1e-6 to 0.5.")]
+Risk = Annotated[float, typer.Option(help="Chance of breaking a limit that you accept, 1e-15 to 0.5.")]
 
 
 def _version(wanted: bool) -> None:

@@ -1,8 +1,8 @@
 """Faults: pydantic's errors in our words, each with its place in the request.
 
-A union that is told apart by a function of ours names its branches in angle brackets, `Tag("<profile>")`: no field has
-such a name, so that a branch in pydantic's location is told from a member of the body. What is of no branch is an
-error of the type `FORM`, whose message says what must hold.
+A union that is told apart by a function of ours names its branches in angle brackets, `Tag("<profile>")`, as listed in
+BRANCHES: no field has such a name, so that a branch in pydantic's location is told from a member of the body. What is
+of no branch is an error of the type `FORM`, whose message says what must hold.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from service.problems import Fault, shown
 
 MOST_FAULTS = 20
 FORM = "form"
+BRANCHES = frozenset({"<id>", "<profile>", "<own>", "<malformed>", "<design>", "<genotype>"})
+"""Names of branches. Layers of designs may be called anything else."""
 _NAMING = ("missing", "extra_forbidden")
 """Errors whose location ends with the name of a member, never with a branch."""
 # What must hold, by pydantic's stable name of the error.
@@ -120,11 +122,7 @@ def json_pointer(path: Sequence[str | int], body: Any, *, naming: bool) -> str:
         if isinstance(part, int) and isinstance(here, list):
             parts.append(str(part))
             here = here[part] if part < len(here) else None
-        elif isinstance(here, dict) and (named or (part in here and not _is_branch(part))):
+        elif isinstance(here, dict) and (named or (part in here and part not in BRANCHES)):
             parts.append(str(part))
             here = here.get(str(part))
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def _is_branch(part: str | int) -> bool:
-    return str(part).startswith("<") and str(part).endswith(">")

@@ -13,7 +13,7 @@ from design.constraints import Constraints
 from design.devices.catalogue import CatalogueDevice
 from design.prediction import Assumption, Prediction
 from optimizer.problem import Answer, Violation
-from service.units import DASH, count, kilobytes, millijoules, milliseconds, percent, shape, span
+from service.units import DASH, kilobytes, memory, millijoules, milliseconds, percent, shape, span
 from service.verdicts import LIMITS, Verdict, own_memory, verdicts
 from service.wording import BASES, assumed_value, bits, fact_origin, fact_text, filters, operation
 
@@ -177,7 +177,7 @@ def device_table(devices: Iterable[CatalogueDevice]) -> Table:
             Text(profile.core or DASH),
             DASH if profile.cores is None else str(profile.cores),
             DASH if profile.clock_ghz is None else f"{profile.clock_ghz:g} GHz",
-            DASH if profile.ram_kb is None else f"{count(1000 * profile.ram_kb)}B",
+            DASH if profile.ram_kb is None else memory(profile.ram_kb),
             Text(", ".join(device.settings)),
         )
     return table

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 
+DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 PLAIN_WIDTH = 118
 """Columns where the output is not a terminal."""
 
@@ -24,8 +25,15 @@ def show(what: RenderableType) -> None:
 
 
 def visible(text: str) -> str:
-    """The text with every sign that steers a terminal written out as an escape: names may come from anywhere."""
-    return "".join(one if one == "\n" or unicodedata.category(one)[0] != "C" else _written(one) for one in text)
+    """The text with every sign that steers a terminal written out as an escape: names may come from anywhere.
+
+    Those are control characters, halves of signs and marks that turn the direction of what follows.
+    """
+    return "".join(_written(one) if _steers(one) else one for one in text)
+
+
+def _steers(sign: str) -> bool:
+    return sign != "\n" and (unicodedata.category(sign) in ("Cc", "Cs") or sign in DIRECTIONS)
 
 
 def _written(sign: str) -> str:

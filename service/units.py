@@ -54,6 +54,14 @@ def count(value: float) -> str:
     return f"{value:g}"
 
 
+def memory(kilobytes_1024: float) -> str:
+    """A memory of a device as `4 GiB` or `320 KiB`, from kilobytes of 1,024 bytes."""
+    for size, unit in ((1 << 20, "GiB"), (1 << 10, "MiB")):
+        if kilobytes_1024 >= size:
+            return f"{significant(kilobytes_1024 / size)} {unit}"
+    return f"{significant(kilobytes_1024)} KiB"
+
+
 def span(interval: Interval, scale: float = 1.0) -> str:
     """Both ends of an interval without their unit: `10.1 to 15.2`; `scale` 100 for percent."""
     if scale != 1.0:

@@ -24,8 +24,6 @@ ISA_WORDS = {
 }
 """Flags of the system -> the word used in profiles, in this order."""
 VECTOR_BITS = (("avx512f", 512), ("avx2", 256), ("sse2", 128), ("asimd", 128), ("neon", 128))
-KIBIBYTE = 1.024
-"""Kilobytes; the system counts in 1024 bytes and calls them kB."""
 LARGEST_CACHE_KB = 1e6
 LONGEST = 200
 
@@ -59,8 +57,8 @@ def host_profile(
         cores=len(re.findall(r"^processor\s*:", text, re.MULTILINE)) or None,
         clock_ghz=clock / 1000 if clock else None,
         simd_bits=next((bits for flag, bits in VECTOR_BITS if flag in flags), None),
-        last_level_cache_kb=cache * KIBIBYTE if cache and cache < LARGEST_CACHE_KB else None,
-        ram_kb=total * KIBIBYTE if total else None,
+        last_level_cache_kb=cache if cache and cache < LARGEST_CACHE_KB else None,
+        ram_kb=total if total else None,
         batch_size=batch_size,
         threads=threads,
         runtime=runtime[:LONGEST],

@@ -10,7 +10,7 @@ from design.device import DeviceProfile
 from design.devices.catalogue import CatalogueDevice
 from predictors.descriptor import describe
 from service.dashboard.design_page import AssumedLine, assumed_lines
-from service.units import DASH, count
+from service.units import DASH, memory
 from service.wording import fact_origin, fact_text
 
 
@@ -70,7 +70,7 @@ def device_line(device_id: str, profile: DeviceProfile, settings: str = "") -> D
         core=profile.core or DASH,
         cores=DASH if profile.cores is None else str(profile.cores),
         clock=DASH if profile.clock_ghz is None else f"{profile.clock_ghz:g} GHz",
-        ram=DASH if profile.ram_kb is None else f"{count(1000 * profile.ram_kb)}B",
+        ram=DASH if profile.ram_kb is None else memory(profile.ram_kb),
         settings=settings,
     )
 

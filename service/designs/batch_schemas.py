@@ -95,7 +95,9 @@ class Malformed:
     def device_id(self) -> str | None:
         """As requested, if one can be told."""
         named = self.entry.get("device") if isinstance(self.entry, dict) else None
-        return named if isinstance(named, str) and 0 < len(named) <= MOST_ID else None
+        if not isinstance(named, str) or not 0 < len(named) <= MOST_ID:
+            return None
+        return None if any("\ud800" <= sign <= "\udfff" for sign in named) else named  # no JSON can hold half a sign
 
 
 def _alone(value: Any, known: ValidatorFunctionWrapHandler) -> Any:

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from design.constraints import Constraints
-from optimizer.objective import MEMORY_KB
+from optimizer.objective import MEMORY_KB, TOLERANCE
 from optimizer.problem import Violation
 from service.designs.places import BODY, Place
 from service.problems import Fault, Refusal
@@ -49,7 +49,8 @@ def infeasible(
 def _fault(one: Violation, own: OwnMemory | None, searched: bool, place: Place) -> Fault:
     """A limit that is broken, or memory of the device that is exceeded."""
     least = one.limit == "min_accuracy"
-    if (one.tightest >= one.allowed) if least else (one.tightest <= one.allowed):
+    slack = TOLERANCE * one.allowed
+    if one.tightest >= one.allowed - slack if least else one.tightest <= one.allowed + slack:
         must = "must be kept together with the other limits, which no design does"
         alone = f" Alone {_written(one.tightest, own, least)} can be kept."
     else:

@@ -6,6 +6,7 @@ import time
 
 from fastapi import Response
 
+from design.constraints import Constraints
 from design.errors import BespokeError
 from design.spaces.registry import find_space
 from design.task import find_task
@@ -183,9 +184,15 @@ def _links(design_id: str) -> DesignLinks:
 
 
 def _summary(row: DesignRow) -> DesignSummary:
+    own = {"links": _links(row.id), "limits": _stored_limits(row)}
     return DesignSummary.model_validate(
-        {name: getattr(row, name) for name in DesignSummary.model_fields if name != "links"} | {"links": _links(row.id)}
+        {name: getattr(row, name) for name in DesignSummary.model_fields if name not in own} | own
     )
+
+
+def _stored_limits(row: DesignRow) -> Constraints:
+    """As they were asked for, when bounds may have been wider: not judged again."""
+    return Constraints.model_construct(**row.limits)
 
 
 def _document(row: DesignRow, answer: Answer | None = None) -> DesignDocument:
@@ -195,6 +202,7 @@ def _document(row: DesignRow, answer: Answer | None = None) -> DesignDocument:
         "assumed": row.prediction["assumed"],
         "links": _links(row.id),
         "why": why(row.approach, row.method),
+        "limits": _stored_limits(row),
     }
     if answer is not None:
         own |= {"design": answer.design, "prediction": answer.prediction}

@@ -57,7 +57,7 @@ def prune(
         int, typer.Option(min=1, max=64, help="Keep multiples of so many filters where the limit allows it.")
     ] = 8,
     risk: Annotated[
-        float, typer.Option(help="Chance of breaking a predicted limit that you accept, 1e-6 to 0.5.")
+        float, typer.Option(help="Chance of breaking a predicted limit that you accept, 1e-15 to 0.5.")
     ] = 0.1,
     energy_model: Annotated[str, typer.Option(help="Energy model by name.")] = DEFAULT_ENERGY_MODEL,
     measured: Annotated[bool, typer.Option("--measure", help="Also time both on this machine.")] = False,

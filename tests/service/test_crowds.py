@@ -121,6 +121,25 @@ def test_life_is_shown_while_every_thread_is_taken(tmp_path: Path, quick: Optimi
     assert taken.is_set()
 
 
+def test_applications_on_one_loop_have_threads_enough_for_all(tmp_path: Path, quick: Optimize) -> None:
+    held = Held(quick)
+    large = application(tmp_path / "large", held, concurrent_designs=2, waiting_designs=100)
+    small = application(tmp_path / "small", held, concurrent_designs=1, waiting_designs=0)
+
+    async def visit() -> None:
+        limiter = current_default_thread_limiter()
+        before = limiter.total_tokens
+        async with large.router.lifespan_context(large):
+            alone = limiter.total_tokens
+            assert alone >= before + 102
+            async with small.router.lifespan_context(small):
+                assert limiter.total_tokens > alone
+            assert limiter.total_tokens == alone
+        assert limiter.total_tokens == before
+
+    asyncio.run(visit())
+
+
 def test_data_sets_wait_where_they_hold_nobody_up(tmp_path: Path, quick: Optimize) -> None:
     held = Held(quick)
     app = application(tmp_path, held, jobs=True)

@@ -23,7 +23,7 @@ def earlier(client: TestClient) -> tuple[str, str]:
         board = session.scalars(select(DeviceRow).where(DeviceRow.id == device)).one()
         board.profile = board.profile | {"clock_ghz": 1e-304}
         made = session.scalars(select(DesignRow).where(DesignRow.id == design)).one()
-        made.limits = made.limits | {"risk": 1e-9}
+        made.limits = made.limits | {"risk": 1e-20}
     return device, design
 
 
@@ -31,7 +31,10 @@ def test_lists_and_pages_show_what_was_stored(client: TestClient, earlier: tuple
     device, design = earlier
     assert "1e-304 GHz" in client.get("/devices").text
     assert design in client.get("/").text
-    assert "1e-09" in client.get(f"/designs/{design}").text
+    assert "1e-20" in client.get(f"/designs/{design}").text
+    (row,) = client.get("/v1/designs").raise_for_status().json()["items"]
+    assert (row["id"], row["limits"]["risk"]) == (design, 1e-20)
+    assert client.get(f"/v1/designs/{design}").raise_for_status().json()["limits"]["risk"] == 1e-20
     listed = client.get("/v1/devices", params={"source": "own"}).json()["items"]
     assert [one["id"] for one in listed] == [device]
     assert client.delete(f"/v1/devices/{device}").status_code == 204

@@ -62,3 +62,13 @@ def test_ways_out_of_unknown_devices_hold_over_http(refusing: TestClient) -> Non
         answer["errors"][0]["must"]
         == "the setting of gtx-1080-ti must be one of batch_256, batch_32, batch_64, default"
     )
+
+
+def test_layers_may_be_called_anything(refusing: TestClient) -> None:
+    """Their names are members of the body, though they stand in angle brackets."""
+    shape = [3, 8, 8]
+    layer = {"name": "<stem>", "op": "conv", "inputs": ["input"], "in_shape": shape, "out_shape": shape}
+    policy = {"layers": {"<stem>": {"weight_bits": 3, "activation_bits": 8}}}
+    design = {"architecture": {"name": "own", "input_shape": shape, "layers": [layer]}, "policy": policy}
+    found = faults(refusing, "/v1/predictions", {"design": design, "devices": ["jetson-nano"]})
+    assert "/design/policy/layers/<stem>/weight_bits" in [pointer for pointer, _ in found]

@@ -50,7 +50,9 @@ def test_complaints_do_not_steer_it_either(
     assert "Extra inputs are not permitted" in err
 
 
-@pytest.mark.parametrize("text", ["Straße 100 %\nnext", "机器 7", "naïve ≤ 5"])
+@pytest.mark.parametrize(
+    "text", ["Straße 100 %\nnext", "机器 7", "naïve ≤ 5", "\U0001f468\u200d\U0001f469", "soft\u00adhyphen"]
+)
 def test_plain_text_stays(text: str) -> None:
     assert visible(text) == text
 

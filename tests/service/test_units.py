@@ -41,3 +41,13 @@ def test_intervals_and_what_limits_are_compared_with() -> None:
     assert units.span(Interval(low=1.234, high=20)) == "1.23 to 20.0"
     assert units.at_risk(Estimate(value=0.9, interval=interval)) == 0.9
     assert units.at_risk(Estimate(value=0.9, interval=interval, at_risk=0.86)) == 0.86
+
+
+def test_memories_of_devices_are_told_in_binary_units() -> None:
+    assert [units.memory(size) for size in (320, 1024, 1536, 4 << 20, 0.5)] == [
+        "320 KiB",
+        "1.00 MiB",
+        "1.50 MiB",
+        "4.00 GiB",
+        "0.500 KiB",
+    ]
