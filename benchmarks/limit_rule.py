@@ -3,8 +3,8 @@
 Every known device of NAS-Bench-201 (HELP's thirteen sources) plays an unknown one twice: the known space is fitted
 without its chip, and without its whole kind. It is measured on random cells and asked for the most accurate cell (their
 accuracies are known) under each decile of its latency, at several risks. The devices that the optimizer is tested on
-have no part in it. It shows what ships; `predictors.predictor.LIMIT_SLACK` and `optimizer.objective.CAUTION` were chosen
-so: the least regret that keeps .93 of the limits at a risk of .1, mean of both counts of measurements.
+have no part in it. It shows what ships: `predictors.predictor.LIMIT_SLACK` and `optimizer.objective.CAUTION` have the
+least regret that keeps .93 of the limits at a risk of .1, mean of both counts of measurements.
 """
 
 from __future__ import annotations
