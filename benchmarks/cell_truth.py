@@ -22,7 +22,7 @@ from optimizer.repair import usable_spaces
 from optimizer.trials import Trials
 from predictors.adapt import Adaptation
 from predictors.descriptor import describe
-from predictors.predict import Predictions
+from predictors.predictions import Predictions
 
 SPACE, TASK, ACCURACY_ROW = "nasbench201", "cifar100", "cifar100"
 RISK = 0.1

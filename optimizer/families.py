@@ -15,7 +15,7 @@ from design.distinct import without_doubles
 from design.encoding import EncodedDesigns, FloatArray, IntArray
 from design.space import GeneKind, Space
 from design.task import Task
-from predictors.predict import own_figures
+from predictors.predictions import own_figures
 
 CACHED_FAMILIES = 16
 """A family is all networks under one policy: 15,625 cells take about 12 MB."""

@@ -15,7 +15,8 @@ from design.encoding import EncodedDesigns
 from design.task import Task
 from predictors.adapt import Adaptation
 from predictors.descriptor import Descriptor
-from predictors.predict import Predictions, predict
+from predictors.predict import predict
+from predictors.predictions import Predictions
 
 MOST = 36
 """Families kept, about 1.3 MB each for the 15,625 cells of NAS-Bench-201: six devices at six precisions."""

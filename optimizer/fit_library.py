@@ -33,7 +33,7 @@ from optimizer.synthetic_profiles import HELD_OUT, training_devices
 from optimizer.trials import Trials
 from optimizer.uniform_search import UniformSearch
 from predictors.descriptor import describe
-from predictors.predict import own_figures
+from predictors.predictions import own_figures
 
 MOST = 800
 """Designs of a library."""

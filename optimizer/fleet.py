@@ -10,30 +10,26 @@ request is proposed, without a search. What was proposed so for one device other
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from design.constraints import LimitName
-from design.encoding import IntArray
 from design.errors import BespokeError, TaskTooSmall
 from design.space import Space
 from design.spaces.registry import SPACES
 from design.task import Task
-from optimizer.answer import tightest_of, violations
 from optimizer.fleet_groups import FleetGroup, Judged, groups
+from optimizer.fleet_judging import Within, judged_by
 from optimizer.fleet_member import FleetMember, by_itself
 from optimizer.fleet_sharing import share_proposed
 from optimizer.library import NoLibrary, library
-from optimizer.library_search import LibrarySearch
-from optimizer.objective import LIMITS, Objective, Scores
-from optimizer.offers import Key, Name, Offers, Shelf, genotypes_of, name_of, numbered
+from optimizer.objective import LIMITS, Objective
+from optimizer.offers import Key, Name, Offers, Shelf, name_of, numbered
 from optimizer.problem import Problem
 from optimizer.repair import usable_spaces
-from predictors.accuracy import accuracy_predictor
 from predictors.descriptor import Descriptor, describe
-from predictors.predict import Predictions, own_figures, predict
+from predictors.predictions import own_figures
 
 MOST_DEVICES = 1_000
 OFFERED = 200
@@ -45,7 +41,6 @@ SHARING = 4
 OF_ANY_DEVICE: tuple[LimitName, ...] = ("model_kb", "training_memory_kb", "min_accuracy")
 """Limits on what does not depend on the device."""
 Limits = tuple[tuple[LimitName, float], ...]
-Within = tuple[NDArray[np.bool_], Offers]
 SHELF = Shelf(most=32)
 
 
@@ -102,10 +97,8 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
                 alike.setdefault(_of_any_device(problems[number]), []).append(number)
             for limits, numbers in alike.items():
                 within = _within(own, limits, first) if limits and len(numbers) >= SHARING else None
-                for number in numbers:
-                    members[number], judged[number] = _judged(
-                        number, problems[number], devices[number], own, rows, within
-                    )
+                for number, (member, own_view) in judged_by(numbers, problems, devices, own, rows, within).items():
+                    members[number], judged[number] = member, own_view
     for number in sorted(judged):
         shared = members[number]
         if isinstance(shared, FleetMember) and not shared.feasible:
@@ -171,67 +164,3 @@ def _within(own: Offers, limits: Limits, problem: Problem) -> Within | None:
     at_risk[:, LIMITS.index("min_accuracy")] = figures.accuracy.limit_quantile(problem.constraints.risk)
     kept = np.asarray(Objective(limits=dict(limits)).excess_at(at_risk).max(axis=1) == 0)
     return (kept, own.take(kept)) if kept.any() and not kept.all() else None
-
-
-def _judged(
-    number: int, problem: Problem, device: Descriptor, own: Offers, rows: IntArray, within: Within | None
-) -> tuple[FleetMember, Judged]:
-    """What a device makes of what is offered to it; of all of it where nothing within its limits keeps the others."""
-    if within is None:
-        return _judge(number, problem, device, own, rows)
-    kept, few = within
-    member, judged = _judge(number, problem, device, few, rows[kept])
-    if judged.able:
-        return member, judged
-    whole, judged = _judge(number, problem, device, own, rows)
-    return replace(whole, evaluations=whole.evaluations + member.evaluations), judged
-
-
-def _judge(
-    number: int, problem: Problem, device: Descriptor, own: Offers, rows: IntArray
-) -> tuple[FleetMember, Judged]:
-    """The best for a device of what is offered to it, and what it thinks of all that is."""
-    objective = Objective.of(problem, device)
-    parts = _predicted(own, device, problem)
-    nameless = np.empty((len(own.names), 0), dtype=np.int64)  # genotypes of several spaces have no common form
-    begun = np.cumsum([0, *(len(one.model_bytes) for one in parts)])
-    scores = Scores.joined(
-        [
-            Scores.of(nameless[first:end], one, problem.constraints.risk)
-            for one, first, end in zip(parts, begun[:-1], begun[1:], strict=True)
-        ]
-    )
-    violation, utility = objective.violation(scores), objective.utility(scores)
-    best = int(np.lexsort((-utility, violation))[0])
-    space, design = own.of(best)
-    genotype = genotypes_of(design)[0]
-    part = int(np.searchsorted(begun, best, side="right")) - 1
-    basis = accuracy_predictor().basis(design, problem.task)
-    found = scores.take(np.array([best]))
-    tightest = tightest_of(objective, [scores]) if violation[best] else {}
-    member = FleetMember(
-        space=space,
-        genotype=genotype,
-        scores=replace(found, genotypes=genotype[None]),
-        predictions=replace(parts[part].take(np.array([best - begun[part]])), accuracy_basis=basis),
-        violations=violations(objective, found, tightest),
-        approach=LibrarySearch.approach,
-        evaluations=len(scores),
-    )
-    judged = Judged(
-        number=number,
-        rows=rows,
-        keeps=np.asarray(violation == 0),
-        utility=utility,
-        accuracy=scores.accuracy,
-        best=best,
-    )
-    return member, judged
-
-
-def _predicted(own: Offers, device: Descriptor, problem: Problem) -> list[Predictions]:
-    """All at once, or of each space, where measurements may say more of one space than of others."""
-    model, adaptation = problem.energy_model, problem.adaptation
-    if adaptation is None:
-        return [predict(own.designs, device, problem.task, energy_model=model)]
-    return [predict(part, device, problem.task, energy_model=model, adaptation=adaptation) for _, part in own.parts]

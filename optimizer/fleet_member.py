@@ -15,7 +15,8 @@ from optimizer.proposals import proposed
 from optimizer.repair import usable_spaces
 from optimizer.trials import begun, best_first
 from predictors.descriptor import Descriptor
-from predictors.predict import Predictions, predict
+from predictors.predict import predict
+from predictors.predictions import Predictions
 
 HOPELESS = math.log(1.5)
 """Excess of one limit (logarithm of what is reached to what is allowed) from which on nothing is looked for any more.

@@ -13,7 +13,7 @@ from design.constraints import DEFAULT_RISK, LimitName, Preferences
 from design.encoding import FloatArray, IntArray
 from optimizer.problem import Problem
 from predictors.descriptor import Descriptor
-from predictors.predict import Predictions
+from predictors.predictions import Predictions
 
 LIMITS: tuple[LimitName, ...] = get_args(LimitName)
 """The columns of `Scores.at_risk`."""

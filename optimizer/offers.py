@@ -19,7 +19,7 @@ from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
 from optimizer.library import SupportedBits, adapted
-from predictors.predict import own_figures, together
+from predictors.predictions import own_figures, together
 
 Key = tuple[tuple[Space, ...], SupportedBits]
 """Spaces that fit a device, and its precisions."""

@@ -14,7 +14,8 @@ from optimizer.objective import Objective, Scores
 from optimizer.problem import Problem
 from optimizer.repair import Mask
 from predictors.descriptor import Descriptor
-from predictors.predict import Predictions, predict
+from predictors.predict import predict
+from predictors.predictions import Predictions
 
 
 class Trials:

@@ -9,7 +9,7 @@ import numpy as np
 
 from design.encoding import FloatArray, IntArray
 from predictors.fit_mean import INNER_FOLDS, Arrays, MeanOptions, fit_mean, folds
-from predictors.latency import blended
+from predictors.latency_prior import blended
 from predictors.network_effects import NetworkEffects, NetworkTraits, fit_network_effects
 from predictors.network_features import SHARE_INT8
 from predictors.random_effects import COMPONENTS, NORMAL_90, Pairs, posterior

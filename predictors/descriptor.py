@@ -92,6 +92,11 @@ class Descriptor:
     power_variance: float
     assumed: tuple[Assumption, ...]
 
+    @property
+    def float_macs_per_second(self) -> float:
+        """Peak of floats at the bits that the runtime computes them at."""
+        return self.macs_per_second[self.float_bits]
+
 
 def process_factor(process_nm: float) -> float:
     """Energy of an operation at a process node over that at 45 nm.

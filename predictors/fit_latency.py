@@ -21,7 +21,7 @@ from predictors.calibrate_latency import (
     widenings,
 )
 from predictors.fit_mean import CANDIDATES, Arrays, Mean, MeanOptions, choose, fit_mean
-from predictors.latency import blended
+from predictors.latency_prior import blended
 from predictors.latency_weights import LatencyWeights
 from predictors.random_effects import Pairs, fit_variances
 

@@ -8,7 +8,7 @@ deviation is zero on average; measurements of any networks on the machine give i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,13 @@ from design.errors import BespokeError
 from design.task import Task
 from predictors.cpu_facts import CpuFacts, cpu_facts
 from predictors.descriptor import Descriptor
+from predictors.latency_prior import Networks, Prior, pairs_of, prior_of, priors_of
 from predictors.latency_weights import LatencyWeights
-from predictors.layer_model import LayerModel
 from predictors.layer_terms import row_seconds
 from predictors.measurement import InvalidMeasurements
-from predictors.network_effects import NetworkTraits
-from predictors.network_features import LOG_MACS, NETWORK_FEATURES, SHARE_INT8, network_features
+from predictors.network_features import NETWORK_FEATURES
 from predictors.predictor import Estimates, Predictor
-from predictors.random_effects import Pairs, Posterior, posterior
+from predictors.random_effects import Posterior, posterior
 from predictors.roofline import executed_width
 from predictors.trees import KnownTrees
 
@@ -38,94 +37,20 @@ class UnsupportedDevice(BespokeError):
     """A kind of device that a predictor does not know."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Prior:
-    """Predictions of N designs on one setting before any measurement: log seconds, and the pairs."""
-
-    log_seconds: FloatArray
-    pairs: Pairs
-
-
-def pairs_of(traits: NetworkTraits, int8: FloatArray, facts: CpuFacts, setting: int = 0) -> Pairs:
-    """N networks on one setting."""
-    count = len(int8)
-    return Pairs(
-        traits=traits,
-        int8=int8,
-        setting=np.full(count, setting, dtype=np.int64),
-        log_cores=np.full(count, np.log(facts.cores)),
-        little=np.full(count, float(facts.little)),
-    )
-
-
-def blended(layers: FloatArray, trees: FloatArray, traits: NetworkTraits, tree_weight: float) -> FloatArray:
-    """Mean of the two log predictions, N each, by how near the network is to those fitted on."""
-    weight = tree_weight * traits.nearest**2
-    return np.asarray((1 - weight) * (layers + traits.bias) + weight * trees)
-
-
-def _prior(
-    weights: LatencyWeights,
-    walk: KnownTrees,
-    designs: EncodedDesigns,
-    width: IntArray,
-    facts: CpuFacts,
-    batch: int,
-) -> _Prior:
-    features = network_features(designs, width)
-    traits = weights.effects.traits(features)
-    rows = _Rows.of(designs, width)
-    layers = np.log(np.maximum(designs.total(rows.seconds(facts, weights.layers, batch)), 1e-12))
-    offset = features[:, LOG_MACS] + np.log(batch) - np.log(facts.macs_per_second)
-    trees = walk.predict(features) + offset
-    if facts.binary_speedup > 1 and (width == 1).any():
-        plain = replace(facts, binary_speedup=1.0)
-        slow = designs.total(rows.seconds(plain, weights.layers, batch))
-        trees = trees + layers - np.log(np.maximum(slow, 1e-12))
-    log_seconds = blended(layers, trees, traits, weights.tree_weight)
-    return _Prior(log_seconds=log_seconds, pairs=pairs_of(traits, features[:, SHARE_INT8], facts))
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Those of R distinct rows that some design has: a few designs often share a table with thousands.
-
-    Attributes:
-        named: Their numbers.
-        rows: They themselves.
-        width: Bits that each of them computes at.
-        number: R.
-    """
-
-    named: IntArray
-    rows: FloatArray
-    width: IntArray
-    number: int
-
-    @classmethod
-    def of(cls, designs: EncodedDesigns, width: IntArray) -> _Rows:
-        """Of a set of designs; `width` is R."""
-        named = np.flatnonzero(designs.named)
-        return cls(named, designs.rows[named], width[named], len(width))
-
-    def seconds(self, facts: CpuFacts, layers: LayerModel, batch: int) -> FloatArray:
-        """Of every distinct row, R; 0 of those that no design has."""
-        found = np.zeros(self.number)
-        found[self.named] = row_seconds(self.rows, self.width, facts, layers.prices(facts), batch)
-        return found
-
-
-def _compact(designs: EncodedDesigns) -> EncodedDesigns:
-    """The same designs with only the rows they name: a few designs often share a table with thousands."""
-    named, ids = np.unique(designs.row_ids, return_inverse=True)
-    return replace(designs, rows=designs.rows[named], row_ids=ids.reshape(designs.row_ids.shape), blocks=None)
-
-
 def _added_variance(device: Descriptor) -> float:
     """Variance for figures of the peak that the profile does not state and its core's name does not tell."""
     known = {"fp32_macs_per_cycle"} if device.profile.core is not None else set()
     fields = {item.field for item in device.assumed} - known
     return sum(_ASSUMED_VARIANCE.get(field, 0.0) for field in fields)
+
+
+def _estimates(weights: LatencyWeights, found: Posterior, prior: Prior, device: Descriptor) -> Estimates:
+    """What is said of N networks on a device after measurements."""
+    deviation, variance = found.predict(prior.pairs)
+    count = len(found.measured)
+    added = _added_variance(device) if count == 0 else 0.0
+    spread = np.sqrt(variance + added) * weights.widening(count)
+    return Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
 
 
 class LearnedLatency:
@@ -169,14 +94,19 @@ class LearnedLatency:
             raise UnsupportedDevice("the device must be a CPU", device.profile.kind.value, "Use the roofline.")
         facts, none = cpu_facts(device), np.zeros(0, dtype=np.int64)
         walk = self.weights.trees.knowing(facts.features)
-        traits = self.weights.effects.traits(np.zeros((0, len(NETWORK_FEATURES))))
-        found = posterior(pairs_of(traits, np.zeros(0), facts), np.zeros(0), self.weights.variances)
-        return AdaptedLatency(self.weights, device, facts, walk, found, none, np.zeros(0))
+        return AdaptedLatency(self.weights, device, facts, walk, self._unmeasured(facts), none, np.zeros(0))
 
-    def likeness(self, designs: EncodedDesigns, device: Descriptor, index: IntArray) -> FloatArray:
-        """How like the networks fitted on each of the designs at `index` is (1: one of them)."""
-        features = network_features(designs, executed_width(designs.rows, device))
-        return self.weights.effects.traits(features[index]).nearest
+    def estimates_each(self, networks: Networks, devices: Sequence[Descriptor]) -> list[Estimates]:
+        """Milliseconds per call of N networks on each of several CPUs that run the same precisions, none measured."""
+        cpus, batches = [cpu_facts(device) for device in devices], [device.batch_size for device in devices]
+        priors = priors_of(self.weights, networks, cpus, batches)
+        nothing = self._unmeasured(cpus[0])
+        return [_estimates(self.weights, nothing, prior, device) for prior, device in zip(priors, devices, strict=True)]
+
+    def _unmeasured(self, facts: CpuFacts) -> Posterior:
+        """What no measurement says."""
+        traits = self.weights.effects.traits(np.zeros((0, len(NETWORK_FEATURES))))
+        return posterior(pairs_of(traits, np.zeros(0), facts), np.zeros(0), self.weights.variances)
 
     def adapt(self, designs: EncodedDesigns, latency_ms: FloatArray, device: Descriptor) -> AdaptedLatency:
         """The same predictor after M measurements on one device, in closed form.
@@ -202,11 +132,12 @@ class LearnedLatency:
             raise InvalidMeasurements("times must be finite and above 0 ms", f"{wrong[0]:g}", "Leave failed runs out.")
         facts = cpu_facts(device)
         _, first, group = np.unique(designs.row_ids, axis=0, return_index=True, return_inverse=True)
-        distinct = _compact(designs.take(first))
+        distinct = designs.take(first).compact()
         logs = np.array([np.median(np.log(1e-3 * measured[group == number])) for number in range(len(first))])
         width = executed_width(distinct.rows, device)
         walk = self.weights.trees.knowing(facts.features)
-        prior = _prior(self.weights, walk, distinct, width, facts, device.batch_size)
+        networks = Networks.of(self.weights, distinct, width)
+        prior = prior_of(self.weights, walk, networks, facts, device.batch_size)
         found = posterior(prior.pairs, logs - prior.log_seconds, self.weights.variances)
         return AdaptedLatency(self.weights, device, facts, walk, found, group, prior.log_seconds)
 
@@ -256,13 +187,12 @@ class AdaptedLatency:
         """
         if device.profile != self._device.profile:
             raise UnsupportedDevice("the device must be the one measured", device.profile.name, "Adapt to it first.")
-        weights, width = self._weights, executed_width(designs.rows, device)
-        prior = _prior(weights, self._walk, designs, width, self._facts, device.batch_size)
-        deviation, variance = self._posterior.predict(prior.pairs)
-        count = len(self._posterior.measured)
-        added = _added_variance(device) if count == 0 else 0.0
-        spread = np.sqrt(variance + added) * weights.widening(count)
-        return Estimates(median=1e3 * np.exp(prior.log_seconds + deviation), spread=spread, scale="log")
+        return self.estimates(Networks.of(self._weights, designs, executed_width(designs.rows, device)))
+
+    def estimates(self, networks: Networks) -> Estimates:
+        """The same of N networks looked at already for the precisions that this device runs."""
+        prior = prior_of(self._weights, self._walk, networks, self._facts, self._device.batch_size)
+        return _estimates(self._weights, self._posterior, prior, self._device)
 
     def layer_seconds(self, designs: EncodedDesigns) -> FloatArray:
         """Seconds of every distinct layer by the layer model alone, R; scale them to a design's prediction."""

@@ -15,6 +15,8 @@ import numpy as np
 from design.encoding import OPS, Column, EncodedDesigns, FloatArray, IntArray
 from design.layer import Op
 from predictors.cpu_facts import CpuFacts
+from predictors.descriptors import Figure
+from predictors.several_cpus import AnyCpu
 
 CATEGORIES = ("conv_1x1", "conv_3x3", "conv_other", "depthwise", "grouped", "fc", "gemm")
 SHAPES = 4
@@ -60,7 +62,7 @@ def quantized(rows: FloatArray, width: IntArray) -> FloatArray:
     return ((width > 0) & (width <= 8) & (rows[:, Column.MACS] > 0)).astype(np.float64)
 
 
-def _moved(rows: FloatArray, facts: CpuFacts) -> FloatArray:
+def _moved(rows: FloatArray, facts: AnyCpu) -> FloatArray:
     """Bytes of inputs and outputs, R."""
     bits = 8 * facts.float_bytes
     read = rows[:, Column.IN_ELEMENTS] * np.minimum(rows[:, Column.ACTIVATION_BITS], bits)
@@ -68,7 +70,7 @@ def _moved(rows: FloatArray, facts: CpuFacts) -> FloatArray:
     return np.asarray(np.maximum((read + written) / 8, 1e-9))
 
 
-def _weight_bytes(rows: FloatArray, integer: FloatArray, facts: CpuFacts) -> FloatArray:
+def _weight_bytes(rows: FloatArray, integer: FloatArray, facts: AnyCpu) -> FloatArray:
     """Bytes of weights and biases, R."""
     bits = np.where(integer > 0, np.minimum(rows[:, Column.WEIGHT_BITS], 8.0), 8 * facts.float_bytes)
     return np.asarray((rows[:, Column.WEIGHTS] + rows[:, Column.BIASES]) * bits / 8)
@@ -117,23 +119,41 @@ def row_seconds(rows: FloatArray, width: IntArray, facts: CpuFacts, prices: Floa
         prices: TERMS, of `LayerModel.prices`.
         batch: Pictures per call.
     """
+    seconds, products = row_parts(rows, width, facts, prices, batch)
+    return np.asarray(seconds + products / np.where(width == 1, facts.binary_speedup, 1.0))
+
+
+def row_parts(
+    rows: FloatArray, width: IntArray, facts: AnyCpu, prices: FloatArray, batch: Figure = 1
+) -> tuple[FloatArray, FloatArray]:
+    """Seconds of all but multiply-adds, and of multiply-adds at the rate of int8 if binary, of every distinct layer.
+
+    Args:
+        rows: R x Column.
+        width: As for `row_seconds`.
+        facts: One CPU, for R seconds each, or D of them, for D x R.
+        prices: TERMS, or D x TERMS.
+        batch: Pictures per call, or D x 1.
+    """
     kind, integer = categories(rows), quantized(rows, width)
-    group = CLASS_OF_OP[rows[:, Column.OP].astype(np.int64)]
+    op = rows[:, Column.OP].astype(np.int64)
     moved, memory = batch * _moved(rows, facts), 1e9 * facts.bandwidth_gbps
-    vector = prices[_VECTOR + group] / (1e9 * facts.clock_ghz * facts.vector_bits / 8)
-    spilled = prices[_CACHE + group] / (1 + 1e3 * facts.cache_kb * batch / moved) / memory
-    seconds = moved * (vector + spilled)
-    seconds += _weight_bytes(rows, integer, facts) * (prices[_WEIGHTS] / memory)
-    seconds += np.where(kind >= 0, prices[_OVERHEAD], prices[_OVERHEAD + 1]) * 1e-6 / facts.clock_ghz
-    seconds *= rows[:, Column.OP] > 0
-    index = np.flatnonzero(kind >= 0)
-    shape = prices[: 2 * COMPUTE].reshape(-1, SHAPES)[kind[index] + len(CATEGORIES) * integer[index].astype(np.int64)]
-    per_mac = shape[:, 0] + _LANES * shape[:, 1] / rows[index, Column.IN_CHANNELS]
-    per_mac += _LANES * shape[:, 2] / rows[index, Column.OUT_CHANNELS]
-    per_mac += _POSITIONS * shape[:, 3] / np.maximum(rows[index, Column.OUT_POSITIONS], 1)
-    rate = facts.macs_per_second * np.where(width[index] == 1, facts.binary_speedup, 1.0)
-    seconds[index] += batch * rows[index, Column.MACS] / rate * per_mac
-    return np.asarray(seconds)
+    vector = prices[..., _VECTOR:_CACHE] / (1e9 * facts.clock_ghz * facts.vector_bits / 8)
+    spilled = (prices[..., _CACHE:_WEIGHTS] / memory).take(CLASS_OF_OP[op], axis=-1)
+    seconds = moved * (vector.take(CLASS_OF_OP[op], axis=-1) + spilled / (1 + 1e3 * facts.cache_kb * batch / moved))
+    seconds += _weight_bytes(rows, integer, facts) * (prices[..., _WEIGHTS, None] / memory)
+    launch = prices[..., _OVERHEAD:] * (1e-6 / facts.clock_ghz)
+    seconds += launch.take(np.where(kind >= 0, 0, 1), axis=-1)
+    seconds *= op > 0
+    shape = prices[..., : 2 * COMPUTE].reshape(*prices.shape[:-1], -1, SHAPES)
+    code = np.where(kind >= 0, kind, 0) + len(CATEGORIES) * integer.astype(np.int64)
+    products = shape[..., 3].take(code, axis=-1) * (_POSITIONS / np.maximum(rows[:, Column.OUT_POSITIONS], 1))
+    products += shape[..., 2].take(code, axis=-1) * (_LANES / np.maximum(rows[:, Column.OUT_CHANNELS], 1))
+    products += shape[..., 1].take(code, axis=-1) * (_LANES / np.maximum(rows[:, Column.IN_CHANNELS], 1))
+    products += shape[..., 0].take(code, axis=-1)
+    products *= rows[:, Column.MACS] * (kind >= 0)
+    products *= batch / facts.macs_per_second
+    return seconds, products
 
 
 def network_terms(designs: EncodedDesigns, width: IntArray, facts: CpuFacts) -> FloatArray:

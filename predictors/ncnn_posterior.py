@@ -9,8 +9,9 @@ from design.encoding import EncodedDesigns, FloatArray
 from predictors.descriptor import Descriptor
 from predictors.latency import AdaptedLatency
 from predictors.measurement import Measurements
+from predictors.ncnn_likeness import Likeness, ncnn_latency, runs_ncnn
 from predictors.predictor import Estimates
-from predictors.universal import ncnn_latency, ncnn_weight, runs_ncnn
+from predictors.roofline import executed_width
 
 LEAST_LIKENESS = 0.5
 """Networks at least so like those of the timings are answered for."""
@@ -34,11 +35,16 @@ class NcnnPosterior:
 
     def answers(self, designs: EncodedDesigns) -> NDArray[np.bool_]:
         """Real networks of some size, like those of the timings."""
-        return np.asarray(ncnn_weight(designs, self._device)[0] >= LEAST_LIKENESS)
+        return _like(designs, self._device)
 
     def latency_ms(self, designs: EncodedDesigns) -> Estimates:
         """Of N designs."""
         return self._adapted.predict(designs, self._device, None)
+
+
+def _like(designs: EncodedDesigns, device: Descriptor) -> NDArray[np.bool_]:
+    """Which of N designs are like networks of the timings."""
+    return np.asarray(Likeness.of(designs, executed_width(designs.rows, device)).weight >= LEAST_LIKENESS)
 
 
 def ncnn_posterior(device: Descriptor, measurements: Measurements) -> NcnnPosterior | None:
@@ -46,7 +52,7 @@ def ncnn_posterior(device: Descriptor, measurements: Measurements) -> NcnnPoster
     if not runs_ncnn(device):
         return None
     timed = measurements.latency_index
-    like = timed[ncnn_weight(measurements.designs.take(timed), device)[0] >= LEAST_LIKENESS]
+    like = timed[_like(measurements.designs.take(timed), device)]
     if not len(like):
         return None
     model = ncnn_latency()

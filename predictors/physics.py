@@ -19,7 +19,8 @@ from design.device import DeviceKind
 from design.encoding import FloatArray
 from predictors.amounts import Amount
 from predictors.descriptor import Descriptor
-from predictors.roofline import OPTIONS, off_chip_share
+from predictors.roofline import OPTIONS
+from predictors.traffic import off_chip_share
 
 EAGER_KERNELS = 3
 """Convolution, batch norm and activation, each a kernel that reads and writes its tensor, where nothing is fused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from design.device import ARITHMETIC_BITS
 from design.encoding import Column, EncodedDesigns, FloatArray
 from design.task import Task
 from predictors.descriptor import Descriptor, process_factor
+from predictors.descriptors import AnyDescriptor, anywhere, figure_of, rows_of
 from predictors.energy import (
     EnergyModel,
     elementwise_energy_pj_per_row,
@@ -19,8 +20,10 @@ from predictors.energy import (
     read_bits_per_row,
     weight_bits_per_row,
 )
+from predictors.peaks import BitPairs
 from predictors.predictor import Estimates
-from predictors.roofline import executed_table, layer_times, off_chip_share, precision_index
+from predictors.roofline import executed_table, layer_times, precision_index
+from predictors.traffic import off_chip_share
 
 DRAM_EXPONENT = 0.25
 """Off-chip energy follows the process node this much more slowly than logic does (interfaces dominate it)."""
@@ -46,35 +49,55 @@ def _stated_mac_pj(device: Descriptor) -> dict[int, float]:
     return {bits: getattr(stated, name) for name, bits in ARITHMETIC_BITS.items() if getattr(stated, name) is not None}
 
 
-def _arithmetic_pj(rows: FloatArray, model: EnergyModel, device: Descriptor, factor: float) -> FloatArray:
-    """Of the whole batch, at the precision that the device executes."""
-    weight_bits, activation_bits = executed_table(device.supported_bits).astype(np.float64)
-    per_mac = factor * model.mac_pj(weight_bits, activation_bits)
+@lru_cache(maxsize=256)
+def _nominal_mac_pj(model: EnergyModel, supported: BitPairs) -> FloatArray:
+    """PJ at 45 nm per multiply-accumulate of each planned precision (see `precision_index`) at the executed one."""
+    return model.mac_pj(*executed_table(supported).astype(np.float64))
+
+
+def _mac_pj(model: EnergyModel, device: Descriptor) -> FloatArray:
+    """The same on a device."""
+    per_mac = process_factor(device.process_nm) * _nominal_mac_pj(model, device.supported_bits)
+    width = executed_table(device.supported_bits).max(axis=0)
     for bits, stated in _stated_mac_pj(device).items():
-        per_mac = np.where(np.maximum(weight_bits, activation_bits) == bits, stated, per_mac)
-    macs = rows[:, Column.MACS] * per_mac[precision_index(rows)]
-    return np.asarray(device.batch_size * (macs + factor * elementwise_energy_pj_per_row(rows)))
+        per_mac = np.where(width == bits, stated, per_mac)
+    return np.asarray(per_mac)
 
 
-def _memory_pj(rows: FloatArray, model: EnergyModel, device: Descriptor, factor: float) -> FloatArray:
+def _arithmetic_pj(rows: FloatArray, model: EnergyModel, device: AnyDescriptor) -> FloatArray:
+    """Of the whole batch, at the precision that the device executes."""
+    per_mac = rows_of(device, lambda one: _mac_pj(model, one)).take(precision_index(rows), axis=-1)
+    factor = figure_of(device, lambda one: process_factor(one.process_nm))
+    return np.asarray(
+        device.batch_size * (rows[:, Column.MACS] * per_mac + factor * elementwise_energy_pj_per_row(rows))
+    )
+
+
+def _sram_pj(model: EnergyModel, device: Descriptor) -> float:
+    """PJ per bit of on-chip memory."""
+    stated = device.profile.energy_pj_per_byte_sram
+    return model.read_pj_per_bit * process_factor(device.process_nm) if stated is None else stated / 8
+
+
+def _dram_pj(model: EnergyModel, device: Descriptor) -> float:
+    """PJ per bit of main memory."""
+    stated = device.profile.energy_pj_per_byte_dram
+    nominal = model.dram_pj_per_bit * process_factor(device.process_nm) ** DRAM_EXPONENT
+    return nominal if stated is None else stated / 8
+
+
+def _memory_pj(rows: FloatArray, model: EnergyModel, device: AnyDescriptor) -> FloatArray:
     """Of the whole batch: on-chip if the layer's working set fits the last level, else partly from main memory."""
-    weights = weight_bits_per_row(rows)
-    activations = device.batch_size * (read_bits_per_row(rows) + other_bits_per_row(rows))
-    share = off_chip_share((weights + activations) / 8, device)
-    if device.weights_in_flash:
-        share = np.zeros_like(share)
-    profile = device.profile
-    sram = model.read_pj_per_bit * factor
-    dram = model.dram_pj_per_bit * factor**DRAM_EXPONENT
-    if profile.energy_pj_per_byte_sram is not None:
-        sram = profile.energy_pj_per_byte_sram / 8
-    if profile.energy_pj_per_byte_dram is not None:
-        dram = profile.energy_pj_per_byte_dram / 8
-    return np.asarray((weights + activations) * (share * dram + (1 - share) * sram))
+    held = weight_bits_per_row(rows) + device.batch_size * (read_bits_per_row(rows) + other_bits_per_row(rows))
+    share = off_chip_share(held / 8, device)
+    if anywhere(device.weights_in_flash):
+        share = np.where(device.weights_in_flash, 0.0, share)
+    sram, dram = (figure_of(device, partial(of, model)) for of in (_sram_pj, _dram_pj))
+    return np.asarray(held * (share * (dram - sram) + sram))
 
 
-def layer_energies(rows: FloatArray, device: Descriptor, model: EnergyModel, latency_s: FloatArray) -> LayerEnergies:
-    """Energy of every distinct row on a device, by part.
+def layer_energies(rows: FloatArray, device: AnyDescriptor, model: EnergyModel, latency_s: FloatArray) -> LayerEnergies:
+    """Energy of every distinct row on a device, by part; on several devices, D x R (or R where they agree).
 
     Args:
         rows: R x Column.
@@ -82,11 +105,10 @@ def layer_energies(rows: FloatArray, device: Descriptor, model: EnergyModel, lat
         model: Operation energies at 45 nm; the device's process node scales them, its own figures replace them.
         latency_s: R seconds per call, over which static power is drawn.
     """
-    factor = process_factor(device.process_nm)
     present = rows[:, Column.OP] > 0
     return LayerEnergies(
-        arithmetic=1e-12 * present * _arithmetic_pj(rows, model, device, factor),
-        memory=1e-12 * present * _memory_pj(rows, model, device, factor),
+        arithmetic=1e-12 * present * _arithmetic_pj(rows, model, device),
+        memory=1e-12 * present * _memory_pj(rows, model, device),
         static=device.static_w * latency_s,
     )
 

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
-
-from design.counts import model_bytes, model_bytes_per_row, training_memory_bytes
+from design.counts import model_bytes_per_row
 from design.design import Design
-from design.encoding import EncodedDesigns, FloatArray, IntArray, encode_designs
-from design.joined import joined
-from design.prediction import AccuracyBasis, LayerCost, Prediction
+from design.encoding import EncodedDesigns, encode_designs
+from design.prediction import LayerCost, Prediction
 from design.task import Task
 from design.training_memory import (
     LOW_MEMORY,
@@ -23,52 +15,13 @@ from design.training_memory import (
     largest_batch,
     training_bytes,
 )
-from predictors.accuracy import accuracy_predictor
 from predictors.adapt import DEFAULT_ENERGY_MODEL, Adaptation, OtherDevice
-from predictors.costs import LATENCY, Costs, costs_of
+from predictors.costs import Costs, costs_of
 from predictors.descriptor import Descriptor
-from predictors.energy import find_energy_model
-from predictors.memory import WorkingMemory, peak_memory_bytes
-from predictors.power_effects import LEARNED_ENERGY, shipped_power_effects
-from predictors.predictor import Estimates
+from predictors.predictions import Predictions, assembled
 from predictors.roofline import BOUNDS
 
-MEMORY = WorkingMemory()
 _TINY = 1e-30
-_MEASURED = re.compile(r", \d+ measurements? on this device$")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """What N designs will cost on one device; latency and energy are of one call at the device's batch size.
-
-    Attributes:
-        latency_ms, energy_mj, accuracy: N estimates each.
-        model_bytes, peak_memory_bytes, training_memory_bytes: N, counted.
-        sources: Figure -> name and version of what it comes from.
-    """
-
-    latency_ms: Estimates
-    energy_mj: Estimates
-    accuracy: Estimates
-    model_bytes: FloatArray
-    peak_memory_bytes: FloatArray
-    training_memory_bytes: FloatArray
-    accuracy_basis: AccuracyBasis
-    energy_model: str
-    sources: dict[str, str]
-
-    def take(self, index: IntArray) -> Predictions:
-        """Those at `index`."""
-        return replace(
-            self,
-            latency_ms=self.latency_ms.take(index),
-            energy_mj=self.energy_mj.take(index),
-            accuracy=self.accuracy.take(index),
-            model_bytes=self.model_bytes[index],
-            peak_memory_bytes=self.peak_memory_bytes[index],
-            training_memory_bytes=self.training_memory_bytes[index],
-        )
 
 
 def predict(
@@ -101,99 +54,21 @@ def _predictions(costs: Costs, task: Task | None, energy_model: str, adaptation:
         raise OtherDevice(
             "the adaptation must be of the device asked for", repr(adaptation.device.profile.name), "Adapt to it first."
         )
-    own = own_figures(designs, task)
-    accuracy = None if task is None else accuracy_predictor()
-    model = find_energy_model(energy_model)
     latency_ms, timed, metered = costs.latency_ms, 0, 0
     if adaptation is not None:
         latency_ms, timed = adaptation.latency_ms(designs, costs), adaptation.latency_count
     energy_mj = costs.energy_mj(latency_ms)
     if adaptation is not None and adaptation.energy_model == energy_model:
         energy_mj, metered = adaptation.energy_mj(costs, latency_ms), adaptation.energy_count
-    return Predictions(
+    return assembled(
+        designs,
+        device,
+        task,
         latency_ms=latency_ms,
         energy_mj=energy_mj,
-        accuracy=own.accuracy,
-        model_bytes=own.model_bytes,
-        peak_memory_bytes=peak_memory_bytes(designs, device, own.model_bytes),
-        training_memory_bytes=own.training_memory_bytes,
-        accuracy_basis=accuracy.basis(designs, task) if accuracy and task else "unknown",
         energy_model=energy_model,
-        sources={
-            "latency": f"{LATENCY.name} {LATENCY.version}" + _measured(timed),
-            "energy": f"{LEARNED_ENERGY} {shipped_power_effects().version}" + _measured(metered),
-            "energy_model": f"{model.name} {model.version}: {model.source}",
-            "accuracy": f"{accuracy.name} {accuracy.version}" if accuracy else "none: no task was named",
-            "memory": f"{MEMORY.name} {MEMORY.version}",
-        },
+        measured=(timed, metered),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnFigures:
-    """What N designs are on any device."""
-
-    accuracy: Estimates
-    model_bytes: FloatArray
-    training_memory_bytes: FloatArray
-
-    def take(self, index: IntArray | NDArray[np.bool_]) -> OwnFigures:
-        """Those at `index`."""
-        return OwnFigures(
-            accuracy=self.accuracy.take(index),
-            model_bytes=self.model_bytes[index],
-            training_memory_bytes=self.training_memory_bytes[index],
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[OwnFigures]) -> OwnFigures:
-        """All of them, in order."""
-        return cls(
-            accuracy=Estimates.joined([part.accuracy for part in parts]),
-            model_bytes=np.concatenate([part.model_bytes for part in parts]),
-            training_memory_bytes=np.concatenate([part.training_memory_bytes for part in parts]),
-        )
-
-
-def _fact(task: Task | None) -> tuple[Hashable, ...]:
-    """Where figures for a task are kept with designs."""
-    return (OwnFigures, task, task and accuracy_predictor().version)
-
-
-def own_figures(designs: EncodedDesigns, task: Task | None) -> OwnFigures:
-    """Accuracy on a task (unknown without one) and sizes of N designs, computed once for a set of designs."""
-    predictor = None if task is None else accuracy_predictor()
-    found = designs.facts.get(_fact(task))
-    if not isinstance(found, OwnFigures):
-        found = OwnFigures(
-            accuracy=predictor.predict(designs, None, task) if predictor and task else _unknown(len(designs)),
-            model_bytes=model_bytes(designs),
-            training_memory_bytes=training_memory_bytes(designs),
-        )
-        designs.facts[_fact(task)] = found
-    return found
-
-
-def together(parts: Sequence[EncodedDesigns], task: Task | None) -> EncodedDesigns:
-    """Sets of designs of any spaces as one, with what each is on any device as its own set has it."""
-    found = joined(parts)
-    found.facts[_fact(task)] = OwnFigures.joined([own_figures(part, task) for part in parts])
-    return found
-
-
-def _unknown(number: int) -> Estimates:
-    """Estimates of which nothing is known, N."""
-    return Estimates(median=np.full(number, np.nan), spread=np.full(number, np.inf), scale="logit")
-
-
-def _measured(count: int) -> str:
-    """What a source says of measurements."""
-    return f", {count} measurement{'' if count == 1 else 's'} on this device" if count else ""
-
-
-def of_any_device(sources: Mapping[str, str]) -> dict[str, str]:
-    """Sources of predictions without what they say of measurements of one device."""
-    return {figure: _MEASURED.sub("", source) for figure, source in sources.items()}
 
 
 def explain(

@@ -24,12 +24,13 @@ from design.layer import Op
 from design.precision import BITS
 from design.task import Task
 from predictors.descriptor import Descriptor
+from predictors.descriptors import AnyDescriptor, Figure, anywhere, figure_of, rows_of
 from predictors.peaks import BitPairs
 from predictors.predictor import Estimates
+from predictors.traffic import Traffic, run
 
 Bound = Literal["compute", "memory", "overhead", "none"]
 BOUNDS: tuple[Bound, ...] = ("none", "compute", "memory", "overhead")
-_FLATTEN = 1 + OPS.index(Op.FLATTEN)
 _POOL_MAX, _POOL_AVERAGE = 1 + OPS.index(Op.POOL_MAX), 1 + OPS.index(Op.POOL_AVERAGE)
 _CONV = 1 + OPS.index(Op.CONV)
 _FC, _ATTENTION = 1 + OPS.index(Op.FC), 1 + OPS.index(Op.ATTENTION)
@@ -99,31 +100,37 @@ def precision_index(rows: FloatArray) -> IntArray:
     return np.asarray(np.where(rows[:, Column.OP] == _MATMUL, 32 * _SIDE + 32, index), dtype=np.int64)
 
 
-def executed_width(rows: FloatArray, device: Descriptor) -> IntArray:
+def executed_width(rows: FloatArray, device: AnyDescriptor) -> IntArray:
     """Bits that each row computes at, R; 0 without weights."""
     return np.asarray(executed_table(device.supported_bits).max(axis=0)[precision_index(rows)])
 
 
-def seconds_per_mac(width: IntArray, device: Descriptor) -> FloatArray:
-    """Seconds per multiply-accumulate of each row at the peak of the width it computes at."""
+def seconds_table(device: Descriptor) -> FloatArray:
+    """Seconds per multiply-accumulate by width."""
     seconds = np.zeros(_SIDE)
     for bits in BITS:
         seconds[bits] = 1 / device.macs_per_second[device.float_bits if bits == 32 else bits]
-    return seconds[width]
+    return seconds
 
 
-def _stored(bits: FloatArray, device: Descriptor) -> FloatArray:
-    """Bits that a tensor is moved at: floats as the runtime keeps them, others as planned."""
-    return np.minimum(bits, device.float_bits)
+def seconds_per_mac(width: IntArray, device: AnyDescriptor) -> FloatArray:
+    """Seconds per multiply-accumulate of each row at the peak of the width it computes at, R or D x R."""
+    return rows_of(device, seconds_table).take(width, axis=-1)
+
+
+def _option(name: str, device: AnyDescriptor) -> Figure:
+    """A figure of `RooflineOptions` by the kind of device."""
+    return figure_of(device, lambda one: getattr(OPTIONS[one.profile.kind], name))
 
 
 @dataclass(frozen=True)
 class LayerTimes:
-    """Seconds per call of each distinct row, R each."""
+    """Seconds per call of each distinct row, R each, and what the row moves."""
 
     compute: FloatArray
     memory: FloatArray
     overhead: FloatArray
+    traffic: Traffic
 
     @cached_property
     def total(self) -> FloatArray:
@@ -138,71 +145,55 @@ class LayerTimes:
         return np.asarray(np.where(self.total == 0, 0, np.where(self.overhead > work, 3, busy)), dtype=np.int64)
 
 
-def moved_bytes_per_row(rows: FloatArray, device: Descriptor) -> tuple[FloatArray, FloatArray]:
-    """Bytes of weights (once a call) and of inputs and outputs (of the whole batch) that each row moves, R each."""
-    weights = rows[:, Column.WEIGHTS] * _stored(rows[:, Column.WEIGHT_BITS], device) / 8
-    weights = weights + 8 * rows[:, Column.BATCH_NORM_CHANNELS] + 4 * rows[:, Column.BIASES]
-    inputs = rows[:, Column.IN_ELEMENTS] * _stored(rows[:, Column.ACTIVATION_BITS], device)
-    outputs = rows[:, Column.OUT_ELEMENTS] * _stored(rows[:, Column.OUT_BITS], device)
-    return weights, device.batch_size * (inputs + outputs) / 8
-
-
-def off_chip_share(held_bytes: FloatArray, device: Descriptor) -> FloatArray:
-    """Share of a working set that comes from main memory: x^2 / (1 + x^2) with x its size over the cache's."""
-    relative = (held_bytes / device.cache_bytes) ** 2
-    return np.asarray(relative / (1 + relative))
-
-
-def _shape_factor(rows: FloatArray, width: IntArray, device: Descriptor) -> FloatArray:
+def _shape_factor(rows: FloatArray, width: IntArray, device: AnyDescriptor) -> FloatArray:
     """How much longer (or shorter) than its multiply-accumulates at the kind's efficiency each row takes, R."""
-    options = OPTIONS[device.profile.kind]
     op = rows[:, Column.OP]
     groups = np.maximum(rows[:, Column.GROUPS], 1)
     in_channels = np.maximum(rows[:, Column.IN_CHANNELS] / groups, 1)
     out_channels = np.maximum(rows[:, Column.OUT_CHANNELS] / groups, 1)
-    shape = 1 + options.in_channels / in_channels + options.out_channels / out_channels
-    matrix = np.where(rows[:, Column.IN_POSITIONS] > 1, options.gemm, 1.0)
+    shape = 1 + _option("in_channels", device) / in_channels + _option("out_channels", device) / out_channels
+    matrix = np.where(rows[:, Column.IN_POSITIONS] > 1, _option("gemm", device), 1.0)
     shape = np.where((op == _FC) | (op == _ATTENTION) | (op == _MATMUL), matrix, shape)
-    shape = np.where(rows[:, Column.DEPTHWISE] > 0, 1 / options.depthwise, shape)
-    if device.winograd:
+    shape = np.where(rows[:, Column.DEPTHWISE] > 0, 1 / _option("depthwise", device), shape)
+    if anywhere(device.winograd):
         three = (rows[:, Column.KERNEL_HEIGHT] == 3) & (rows[:, Column.KERNEL_WIDTH] == 3)
         wide = (width >= 16) & (np.minimum(in_channels, out_channels) >= _WINOGRAD_CHANNELS)
-        shape = np.where(three & wide & (op == _CONV) & (rows[:, Column.STRIDE] == 1), shape / options.winograd, shape)
+        eased = three & wide & (op == _CONV) & (rows[:, Column.STRIDE] == 1) & device.winograd
+        shape = np.where(eased, shape / _option("winograd", device), shape)
     padded = np.ceil(in_channels / device.binary_lanes) * device.binary_lanes / in_channels
     shape = np.where(width == 1, shape * padded, shape)
-    return np.asarray(shape * (1 + options.lanes / np.maximum(device.batch_size * rows[:, Column.OUT_ELEMENTS], 1)))
+    idle = _option("lanes", device) / np.maximum(device.batch_size * rows[:, Column.OUT_ELEMENTS], 1)
+    return np.asarray(shape * (1 + idle))
 
 
-def _memory_seconds(rows: FloatArray, device: Descriptor) -> FloatArray:
-    """Time to move the bytes of each row, R: from flash or main memory what the cache cannot hold."""
-    weights, activations = moved_bytes_per_row(rows, device)
-    share = off_chip_share(weights + activations, device)
-    outside = share * activations + (weights if device.weights_in_flash else share * weights)
-    inside = weights + activations - outside
-    seconds = outside / device.memory_bytes_per_second + inside / device.cache_bytes_per_second
-    return np.asarray(seconds / OPTIONS[device.profile.kind].bandwidth)
-
-
-def layer_times(rows: FloatArray, device: Descriptor) -> LayerTimes:
-    """Latency of every distinct row on a device, by part."""
-    op, width = rows[:, Column.OP], executed_width(rows, device)
-    efficiency, batch = OPTIONS[device.profile.kind].efficiency, device.batch_size
-    vector_rate = device.macs_per_second[device.float_bits]
-    macs = rows[:, Column.MACS]
-    if device.pooling_on_mac_array:
-        pools = is_pool(rows)
-        macs = np.where(pools, pool_macs(rows), macs)
-        width = np.where(pools, _pool_width(rows, device), width)
-    products = macs * _shape_factor(rows, width, device) * seconds_per_mac(width, device)
-    elementwise = rows[:, Column.OUT_ELEMENTS] * elementwise_operations_per_row(rows) / vector_rate
+def layer_times(rows: FloatArray, device: AnyDescriptor) -> LayerTimes:
+    """Latency of every distinct row on a device by part, R each; on several, D x R (or R where they agree)."""
+    width, runs, traffic = executed_width(rows, device), run(rows), Traffic.of(rows, device)
+    compute = rows[:, Column.MACS] * runs * _shape_factor(rows, width, device) * seconds_per_mac(width, device)
+    if anywhere(device.pooling_on_mac_array):
+        compute = _with_pools(compute, rows, device)
+    elementwise = rows[:, Column.OUT_ELEMENTS] * elementwise_operations_per_row(rows) * runs
+    compute += elementwise * (1 / device.float_macs_per_second)
+    compute *= device.batch_size / _option("efficiency", device)
     separate = (rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION]
-    kernels = 1.0 + device.eager * separate
-    present = (op > 0) & (op != _FLATTEN)
-    return LayerTimes(
-        compute=present * batch * (products + elementwise) / efficiency,
-        memory=present * _memory_seconds(rows, device),
-        overhead=present * kernels * device.launch_overhead_s,
-    )
+    kernels = runs * (1.0 + device.eager * separate)
+    memory = traffic.seconds(device)
+    memory /= _option("bandwidth", device)
+    return LayerTimes(compute=compute, memory=memory, overhead=kernels * device.launch_overhead_s, traffic=traffic)
+
+
+def _with_pools(products: FloatArray, rows: FloatArray, device: AnyDescriptor) -> FloatArray:
+    """Seconds of products (R or D x R), those of pools too where they run on the array."""
+    pools = np.flatnonzero(is_pool(rows))
+    own = rows[pools]
+    width = _pool_width(own, device)
+    pooled = pool_macs(own) * _shape_factor(own, width, device) * seconds_per_mac(width, device)
+    flag = device.pooling_on_mac_array
+    if not isinstance(flag, bool):
+        products = np.broadcast_to(products, (len(flag), len(rows)))
+    found = products.copy()
+    found[..., pools] = np.where(flag, pooled, products[..., pools])
+    return found
 
 
 def is_pool(rows: FloatArray) -> NDArray[np.bool_]:
@@ -217,7 +208,7 @@ def pool_macs(rows: FloatArray) -> FloatArray:
     return np.asarray(window * rows[:, Column.IN_CHANNELS] * rows[:, Column.OUT_ELEMENTS])
 
 
-def _pool_width(rows: FloatArray, device: Descriptor) -> IntArray:
+def _pool_width(rows: FloatArray, device: AnyDescriptor) -> IntArray:
     """Bits that pools compute at on the array: those of what they read, R."""
     bits = rows[:, Column.ACTIVATION_BITS]
     index = np.asarray(bits * _SIDE + bits, dtype=np.int64)

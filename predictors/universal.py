@@ -10,52 +10,29 @@ log latency moves towards it by how near a network is, and not at all below sixt
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
-from design.device import DeviceKind, DeviceProfile
-from design.encoding import Column, EncodedDesigns, FloatArray
+from design.device import DeviceProfile
+from design.encoding import EncodedDesigns, FloatArray
 from design.task import Task
 from predictors.descriptor import Descriptor, describe
-from predictors.latency import AdaptedLatency, LearnedLatency
-from predictors.latency_weights import KIND, load_latency_weights
+from predictors.descriptors import AnyDescriptor, figure_of, rows_of
+from predictors.ncnn_likeness import Likeness, runs_ncnn
 from predictors.predictor import Estimates
 from predictors.price_model import runtime_class
 from predictors.roofline import LOW_BIT_SPREAD, LayerTimes, executed_width, layer_times
-from predictors.storage import WEIGHTS
 from predictors.universal_weights import UniversalWeights, shipped_weights
 from predictors.work_terms import priced_seconds
 
-KNOWN_MACS = (60e6, 200e6)
-"""Nearly all networks of the ncnn timings are larger than the first; from the second on only likeness counts."""
-_LEAST_LIKENESS = 0.25
-"""Squared; networks further from all of the timings are not asked about."""
 _TINY = 1e-30
-
-
-@cache
-def ncnn_latency() -> LearnedLatency:
-    """The shipped model of CPUs under ncnn."""
-    return LearnedLatency(load_latency_weights(WEIGHTS / f"{KIND}.safetensors"))
-
-
-@lru_cache(maxsize=256)
-def _ncnn_on(profile: DeviceProfile) -> AdaptedLatency:
-    """The same for one device, ready to predict."""
-    return ncnn_latency().unmeasured(describe(profile))
 
 
 @lru_cache(maxsize=1024)
 def _shipped_prices(profile: DeviceProfile) -> FloatArray:
     """What the shipped weights price each term of work at on a device, TERMS."""
     return shipped_weights().prices.prices(describe(profile))
-
-
-def runs_ncnn(device: Descriptor) -> bool:
-    """Whether it is a CPU whose runtime is ncnn."""
-    runtime = (device.profile.runtime or "").casefold()
-    return device.profile.kind is DeviceKind.CPU and runtime.startswith("ncnn") and "vulkan" not in runtime
 
 
 @dataclass(frozen=True)
@@ -91,15 +68,19 @@ class UniversalLatency:
         """What was fitted."""
         return self._weights or shipped_weights()
 
-    def row_seconds(self, rows: FloatArray, device: Descriptor, times: LayerTimes) -> FloatArray:
-        """Seconds of every distinct row, R; `times` as of the roofline."""
-        weights = self.weights
-        share = float(weights.shares[runtime_class(device)])
-        if share == 0:
+    def row_seconds(self, rows: FloatArray, device: AnyDescriptor, times: LayerTimes) -> FloatArray:
+        """Seconds of every distinct row, R or on several devices D x R; `times` as of the roofline."""
+        share = figure_of(device, lambda one: float(self.weights.shares[runtime_class(one)]))
+        if isinstance(share, float) and share == 0:
             return times.total
-        prices = weights.prices.prices(device) if self._weights else _shipped_prices(device.profile)
-        priced = priced_seconds(rows, device, prices)
-        return np.asarray(np.maximum(priced, _TINY) ** share * times.total ** (1 - share))
+        priced = np.maximum(priced_seconds(rows, device, rows_of(device, self._prices), times.traffic), _TINY)
+        logs = share * np.log(priced)
+        logs += (1 - share) * np.log(np.maximum(times.total, _TINY))
+        return np.asarray(np.exp(logs) * (times.total > 0))
+
+    def _prices(self, device: Descriptor) -> FloatArray:
+        """What a device prices each term of work at, TERMS."""
+        return self._weights.prices.prices(device) if self._weights else _shipped_prices(device.profile)
 
     def mean_parts(self, designs: EncodedDesigns, device: Descriptor) -> LatencyParts:
         """Latency of N designs as the sum of their layers alone, whatever the runtime."""
@@ -109,55 +90,35 @@ class UniversalLatency:
         width = executed_width(rows, device)
         low = seconds * ((width > 0) & (width <= 8))
         total, total_low = designs.total(np.stack([seconds, low], axis=1)).T
-        total = np.maximum(total, _TINY)
-        estimates = Estimates(median=1e3 * total, spread=self._spread(device, total_low / total), scale="log")
-        return LatencyParts(times, seconds, estimates)
+        return LatencyParts(times, seconds, self.estimates(total, total_low, device))
+
+    def estimates(self, seconds: FloatArray, low_seconds: FloatArray, device: AnyDescriptor) -> Estimates:
+        """Estimates of N designs before any measurement, on several devices D x N.
+
+        Args:
+            seconds: Sums over their layers.
+            low_seconds: The same of layers that compute at 8 bits or fewer.
+            device: Where they run.
+        """
+        total = np.maximum(seconds, _TINY)
+        return Estimates(median=1e3 * total, spread=self._spread(device, low_seconds / total), scale="log")
 
     def parts(self, designs: EncodedDesigns, device: Descriptor) -> LatencyParts:
         """Everything about the latency of N designs."""
         found = self.mean_parts(designs, device)
-        return replace(found, estimates=_towards_ncnn(designs, device, found.estimates)) if runs_ncnn(device) else found
+        if not runs_ncnn(device):
+            return found
+        likeness = Likeness.of(designs, executed_width(designs.rows, device))
+        if not len(likeness.known):
+            return found
+        return replace(found, estimates=likeness.moved(found.estimates, likeness.found(device)))
 
-    def _spread(self, device: Descriptor, low: FloatArray) -> FloatArray:
+    def _spread(self, device: AnyDescriptor, low: FloatArray) -> FloatArray:
         """Of log latency before any measurement: wider with every assumed figure and share of low precision (N)."""
         own = np.sqrt(device.latency_spread**2 + (LOW_BIT_SPREAD * low) ** 2)
-        return np.asarray(own * self.weights.widening(0, runtime_class(device)))
+        return np.asarray(own * figure_of(device, lambda one: self.weights.widening(0, runtime_class(one))))
 
     def predict(self, designs: EncodedDesigns, device: Descriptor, task: Task | None) -> Estimates:
         """Milliseconds per call of N designs."""
         del task
         return self.parts(designs, device).estimates
-
-
-def _towards_ncnn(designs: EncodedDesigns, device: Descriptor, plain: Estimates) -> Estimates:
-    """Estimates moved towards the model of ncnn timings, by size and likeness."""
-    weight, found = ncnn_weight(designs, device)
-    known = np.flatnonzero(weight > 0)
-    if not len(known):
-        return plain
-    near = weight[known]
-    median, spread = plain.median.copy(), plain.spread.copy()
-    median[known] *= np.exp(near * np.log(found.median[known] / median[known]))
-    spread[known] = np.sqrt(near * found.spread[known] ** 2 + (1 - near) * spread[known] ** 2)
-    return Estimates(median=median, spread=spread, scale="log")
-
-
-def ncnn_weight(designs: EncodedDesigns, device: Descriptor) -> tuple[FloatArray, Estimates]:
-    """How far each of N designs is like the networks of the ncnn timings (0 to 1), and what their model says.
-
-    Designs of weight 0 are not asked about.
-    """
-    macs = np.log(np.maximum(designs.total(designs.rows[:, Column.MACS]), 1.0))
-    low, high = np.log(KNOWN_MACS)
-    weight = np.clip((macs - low) / (high - low), 0.0, 1.0)
-    large = np.flatnonzero(weight > 0)
-    median, spread = np.ones(len(designs)), np.ones(len(designs))
-    if len(large):
-        likeness = ncnn_latency().likeness(designs, device, large)
-        weight[large] *= np.clip((likeness**2 - _LEAST_LIKENESS) / (1 - _LEAST_LIKENESS), 0.0, 1.0)
-    known = np.flatnonzero(weight > 0)
-    if len(known):
-        near = designs.take(known)
-        found = _ncnn_on(device.profile).predict(near, device, None)
-        median[known], spread[known] = found.median, found.spread
-    return weight, Estimates(median=median, spread=spread, scale="log")

@@ -18,7 +18,7 @@ from optimizer.fleet_member import FleetMember
 from optimizer.library_search import LibrarySearch
 from optimizer.problem import Problem
 from predictors.energy import find_energy_model
-from predictors.predict import of_any_device
+from predictors.predictions import of_any_device
 from service.context import Context
 from service.designs.batch_schemas import (
     BatchDesign,

@@ -9,9 +9,9 @@ from design.task import find_task
 from design.zoo import find_network
 from predictors.adapt import adapt
 from predictors.descriptor import describe
+from predictors.ncnn_likeness import ncnn_latency
 from predictors.ncnn_posterior import ncnn_posterior
 from predictors.predict import predict
-from predictors.universal import ncnn_latency
 from tests.predictors.measured_cells import cells, timed
 
 PI = describe(find_device("raspberry-pi-4"))

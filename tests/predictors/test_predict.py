@@ -19,7 +19,8 @@ from design.spaces.registry import SPACES
 from design.task import find_task
 from design.zoo import find_network
 from predictors.descriptor import describe
-from predictors.predict import explain, own_figures, predict
+from predictors.predict import explain, predict
+from predictors.predictions import own_figures
 
 TASK = find_task("cifar10")
 

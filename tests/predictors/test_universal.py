@@ -12,9 +12,10 @@ from design.encoding import Column, encode_designs
 from design.task import find_task
 from design.zoo import find_network
 from predictors.descriptor import describe
+from predictors.ncnn_likeness import KNOWN_MACS, Likeness, ncnn_latency
 from predictors.price_model import RUNTIMES, runtime_class
-from predictors.roofline import layer_times
-from predictors.universal import KNOWN_MACS, UniversalLatency, ncnn_latency, ncnn_weight
+from predictors.roofline import executed_width, layer_times
+from predictors.universal import UniversalLatency
 from predictors.universal_weights import shipped_weights
 from tests.predictors.measured_cells import cells
 
@@ -68,8 +69,9 @@ def test_thin_profiles_have_wider_intervals() -> None:
 def test_real_networks_under_ncnn_follow_the_model_of_its_timings() -> None:
     device = describe(find_device("raspberry-pi-4"))
     designs = encode_designs([find_network("resnet18").design(IMAGENET)])
-    weight, found = ncnn_weight(designs, device)
-    assert weight[0] > 0.5
+    likeness = Likeness.of(designs, executed_width(designs.rows, device))
+    assert likeness.weight[0] > 0.5
+    found = likeness.found(device)
     plain = MODEL.mean_parts(designs, device).estimates.median[0]
     both = MODEL.predict(designs, device, None).median[0]
     assert min(plain, found.median[0]) <= both <= max(plain, found.median[0])
@@ -86,7 +88,8 @@ def test_small_networks_and_other_runtimes_do_not() -> None:
         device = describe(find_device(address))
         plain = MODEL.mean_parts(designs, device).estimates.median
         np.testing.assert_array_equal(MODEL.predict(designs, device, None).median, plain)
-    assert ncnn_weight(cell, describe(find_device("raspberry-pi-4")))[0].max() < 0.5
+    width = executed_width(cell.rows, describe(find_device("raspberry-pi-4")))
+    assert Likeness.of(cell, width).weight.max() < 0.5
 
 
 def test_binary_layers_run_faster_where_the_device_has_fast_binary_products() -> None:
