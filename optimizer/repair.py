@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -63,31 +63,48 @@ def distance(one: Precision, other: Precision) -> float:
     )
 
 
-def nearest(precisions: Sequence[Precision], allowed: Sequence[int], wanted: Precision) -> int:
-    """The allowed choice nearest to a precision; of equally near ones the first."""
-    far = {at: distance(precisions[at], wanted) for at in allowed}
-    return min(allowed, key=far.__getitem__)
+@lru_cache(maxsize=256)
+def _nearest_first(precisions: tuple[Precision, ...]) -> tuple[tuple[int, ...], ...]:
+    """For each precision all of them, nearest first; of equally near ones in order."""
+    every = range(len(precisions))
+    return tuple(tuple(sorted(every, key=lambda at: distance(precisions[at], wanted))) for wanted in precisions)
+
+
+def _usable(gene: Gene, supported: set[tuple[Bits, Bits]]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The choices of a gene that a device runs, and for every choice the one that is taken; empty if it runs none."""
+    every = tuple(range(len(gene.choices)))
+    if not gene.precisions:
+        return every, every
+    allowed = tuple(at for at, own in enumerate(gene.precisions) if (own.weight_bits, own.activation_bits) in supported)
+    if not allowed:
+        return (), ()
+    return allowed, tuple(next(at for at in near if at in allowed) for near in _nearest_first(gene.precisions))
 
 
 def mask_of(genes: Iterable[Gene], supported_bits: Iterable[tuple[Bits, Bits]]) -> Mask | None:
     """The mask of a space's genes on a device, or None if a layer has no precision that the device runs.
 
     Bits of the residual stream are storage, not arithmetic, and stay free. A precision that cannot run is replaced
-    by the nearest that can, of two equally near by the one with more bits.
+    by the nearest that can, of two equally near by the one with more bits. The table cannot be written to.
     """
-    supported = set(supported_bits)
-    genes = tuple(genes)
-    table = np.zeros((len(genes), max(len(gene.choices) for gene in genes)), dtype=np.int64)
-    choices: list[tuple[int, ...]] = []
-    for row, gene in zip(table, genes, strict=True):
-        every = tuple(range(len(gene.choices)))
-        own = gene.precisions
-        allowed = tuple(at for at in every if not own or (own[at].weight_bits, own[at].activation_bits) in supported)
-        if not allowed:
-            return None
-        choices.append(allowed)
-        row[: len(every)] = [at if at in allowed else nearest(own, allowed, own[at]) for at in every]
-    return Mask(choices=tuple(choices), table=table)
+    supported, genes = set(supported_bits), tuple(genes)
+    numbers: dict[tuple[int, int], int] = {}  # genes with one tuple of precisions and as many choices are alike
+    alike: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    which: list[int] = []
+    for gene in genes:
+        key = id(gene.precisions), len(gene.choices)
+        if key not in numbers:
+            numbers[key] = len(alike)
+            alike.append(_usable(gene, supported))
+            if not alike[-1][0]:
+                return None
+        which.append(numbers[key])
+    rows = np.zeros((len(alike), max(len(taken) for _, taken in alike)), dtype=np.int64)
+    for row, (_, taken) in zip(rows, alike, strict=True):
+        row[: len(taken)] = taken
+    table = rows[which]
+    table.setflags(write=False)
+    return Mask(choices=tuple(alike[number][0] for number in which), table=table)
 
 
 @lru_cache(maxsize=2048)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from operator import attrgetter
+from statistics import median
+from typing import Any
 
 import numpy as np
 
-from design.device import DeviceProfile
+from design.device import DeviceKind, DeviceProfile
 from design.devices.catalogue import catalogue
-from design.encoding import FloatArray
+from design.encoding import FloatArray, IntArray
 
 NEIGHBOURS = 3
+_NO_FAMILY = -1
 _OTHER_ISA = 4.0  # squared distance in standard deviations between instruction-set families
 _UNSHARED = 1.0  # squared distance counted for a figure that only one of the two states
 COMPARED = (
@@ -47,6 +52,7 @@ _FAMILIES = (
 )
 
 
+@lru_cache(maxsize=4096)
 def isa_family(isa: str | None) -> str | None:
     """Coarse family of an instruction-set text, e.g. `arm64`; None where nothing is stated."""
     if isa is None:
@@ -55,6 +61,7 @@ def isa_family(isa: str | None) -> str | None:
     return next((family for start, family in _FAMILIES if text.startswith(start)), text.split()[0])
 
 
+@lru_cache(maxsize=4096)
 def core_key(core: str | None) -> str | None:
     """Comparable form of a core's name: of `Kryo 280 Gold (Cortex-A73)` it is `cortexa73`."""
     if core is None:
@@ -63,57 +70,102 @@ def core_key(core: str | None) -> str | None:
     return re.sub(r"[^a-z0-9]", "", inner[1] if inner else core.casefold())
 
 
+_getter: Callable[..., attrgetter[Any]] = cache(attrgetter)
+"""Reads attributes by their (dotted) names."""
+
+
 def figure(profile: DeviceProfile, field: str) -> float | None:
     """A stated figure by its (dotted) name."""
-    head, _, leaf = field.partition(".")
-    value = getattr(profile, head)
-    if leaf:
-        value = getattr(value, leaf)
+    value = _getter(field)(profile)
     return None if value is None else float(value)
 
 
 def _logs(profile: DeviceProfile) -> FloatArray:
-    values = [figure(profile, field) for field in COMPARED]
-    return np.array([np.nan if value is None else np.log(max(value, 1e-3)) for value in values])
-
-
-@dataclass(frozen=True)
-class _Catalogue:
-    ids: tuple[str, ...]
-    profiles: tuple[DeviceProfile, ...]
-    logs: FloatArray
-    scale: FloatArray
+    """Logarithms of COMPARED, NaN where nothing is stated."""
+    return np.asarray(np.log(np.maximum(np.array(_getter(*COMPARED)(profile), dtype=np.float64), 1e-3)))
 
 
 @cache
-def _catalogue() -> _Catalogue:
-    devices = catalogue()
-    profiles = tuple(device.profile() for device in devices.values())
-    logs = np.array([_logs(profile) for profile in profiles])
+def _profiles() -> dict[str, DeviceProfile]:
+    return {name: device.profile() for name, device in catalogue().items()}
+
+
+@cache
+def _scale() -> FloatArray:
+    """Standard deviation of each of COMPARED over the catalogue."""
+    logs = np.array([_logs(profile) for profile in _profiles().values()])
     known = np.isfinite(logs)
     mean = np.where(known, logs, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     variance = np.where(known, (logs - mean) ** 2, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return _Catalogue(tuple(devices), profiles, logs, np.sqrt(variance) + 1e-3)
+    return np.asarray(np.sqrt(variance) + 1e-3)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """The D catalogue devices of one kind, sorted by id.
+
+    Attributes:
+        ids: D.
+        profiles: D.
+        names: D.
+        cores: D comparable names.
+        numbers: Instruction-set family -> its number, from 0.
+        families: D such numbers; -1 where none is stated.
+        logs: COMPARED x D.
+    """
+
+    ids: tuple[str, ...]
+    profiles: tuple[DeviceProfile, ...]
+    names: tuple[str, ...]
+    cores: tuple[str | None, ...]
+    numbers: dict[str, int]
+    families: IntArray
+    logs: FloatArray
+
+
+@cache
+def _of_kind(kind: DeviceKind) -> _Kind:
+    own = {name: profile for name, profile in _profiles().items() if profile.kind == kind}
+    families = [isa_family(profile.isa) for profile in own.values()]
+    numbers = {family: number for number, family in enumerate(sorted({one for one in families if one is not None}))}
+    logs = [_logs(profile) for profile in own.values()]
+    return _Kind(
+        ids=tuple(own),
+        profiles=tuple(own.values()),
+        names=tuple(profile.name for profile in own.values()),
+        cores=tuple(core_key(profile.core) for profile in own.values()),
+        numbers=numbers,
+        families=np.array([_NO_FAMILY if one is None else numbers[one] for one in families], dtype=np.int64),
+        logs=np.ascontiguousarray(np.reshape(logs, (-1, len(COMPARED))).T),
+    )
+
+
+@cache
+def _quotients(kind: DeviceKind, fields: tuple[str, ...]) -> tuple[float | None, ...]:
+    """The first figure over the product of the others, of each device of a kind; None where one is missing or 0."""
+    found: list[float | None] = []
+    for device in _of_kind(kind).profiles:
+        known = [value for value in (figure(device, field) for field in fields) if value]
+        found.append(known[0] / float(np.prod(known[1:])) if len(known) == len(fields) else None)
+    return tuple(found)
 
 
 class Neighbourhood:
     """The catalogue devices of a profile's kind, nearest first; the device of the same name is left out."""
 
     def __init__(self, profile: DeviceProfile) -> None:
-        self._all = _catalogue()
+        self._kind, self._all = profile.kind, _of_kind(profile.kind)
         own = _logs(profile)
-        squared = ((self._all.logs - own) / self._all.scale) ** 2
-        stated = np.isfinite(own)
-        distance = np.where(np.isfinite(squared), squared, _UNSHARED)[:, stated].sum(axis=1)
+        stated = np.flatnonzero(np.isfinite(own))
+        squared = ((self._all.logs[stated] - own[stated, None]) / _scale()[stated, None]) ** 2
+        distance = np.where(np.isfinite(squared), squared, _UNSHARED).sum(axis=0)
         family = isa_family(profile.isa)
-        other = [family is not None and isa_family(device.isa) not in (None, family) for device in self._all.profiles]
-        distance = distance + _OTHER_ISA * np.array(other, dtype=np.float64)
-        order = np.argsort(distance, kind="stable")
-        self._order = [
-            int(index)
-            for index in order
-            if self._all.profiles[index].kind == profile.kind and self._all.profiles[index].name != profile.name
-        ]
+        if family is not None:
+            number = self._all.numbers.get(family, len(self._all.numbers))
+            other = (self._all.families != number) & (self._all.families != _NO_FAMILY)
+            distance = distance + _OTHER_ISA * other
+        order: list[int] = np.argsort(distance, kind="stable").tolist()
+        self._order = [index for index in order if self._all.names[index] != profile.name]
         self._core = core_key(profile.core)
 
     def median(self, *fields: str, same_core: bool = False) -> tuple[float, str] | None:
@@ -126,17 +178,19 @@ class Neighbourhood:
         Returns:
             The median and the names of the devices, or None if no device states it.
         """
-        found: list[tuple[float, str]] = []
-        for index in self._order:
-            device = self._all.profiles[index]
-            if same_core and (self._core is None or core_key(device.core) != self._core):
-                continue
-            values = [figure(device, field) for field in fields]
-            known = [value for value in values if value]
-            if len(known) == len(values):
-                found.append((known[0] / float(np.prod(known[1:])), self._all.ids[index]))
-            if len(found) == NEIGHBOURS:
-                break
-        if not found:
+        if same_core and self._core is None:
             return None
-        return float(np.median([value for value, _ in found])), ", ".join(name for _, name in found)
+        quotients, cores = _quotients(self._kind, fields), self._all.cores
+        values: list[float] = []
+        names: list[str] = []
+        for index in self._order:
+            value = quotients[index]
+            if value is None or (same_core and cores[index] != self._core):
+                continue
+            values.append(value)
+            names.append(self._all.ids[index])
+            if len(values) == NEIGHBOURS:
+                break
+        if not values:
+            return None
+        return median(values), ", ".join(names)

@@ -23,7 +23,7 @@ from design.spaces.choices import (
 )
 from design.spaces.registry import SPACES
 from design.task import find_task
-from optimizer.repair import NoUsableSpace, mask_of, usable_spaces
+from optimizer.repair import NoUsableSpace, distance, mask_of, usable_spaces
 from predictors.descriptor import describe
 
 GENES = (
@@ -68,6 +68,23 @@ def test_stand_ins_are_the_nearest_and_rather_the_larger() -> None:
     assert [str(BODY_PRECISIONS[at]) for at in found] == [
         "W32A32", "W32A32", "W8A8", "W8A8", "W8A8", "W8A8", "W1A1", "W1A1", "W1A1",
     ]  # fmt: skip
+
+
+@given(PAIRS)
+def test_no_allowed_choice_is_nearer_than_the_stand_in(pairs: set[tuple[Bits, Bits]]) -> None:
+    mask = mask_of((precision_gene("body"), residual_gene()), pairs)
+    if mask is None:
+        return
+    allowed = mask.choices[0]
+    for wanted, found in zip(BODY_PRECISIONS, mask.table[0], strict=True):
+        assert found == min(allowed, key=lambda at: distance(BODY_PRECISIONS[at], wanted))
+
+
+def test_a_mask_is_shared_and_cannot_be_written_to() -> None:
+    device = describe(DeviceProfile(name="board", kind=DeviceKind.CPU))
+    ((_, mask),) = usable_spaces(("vgg",), SPACES, find_task("cifar10"), device)
+    with pytest.raises(ValueError, match="read-only"):
+        mask.table[0] = 0
 
 
 def test_residual_bits_are_storage() -> None:
