@@ -55,9 +55,9 @@ _FAMILIES = (
 @lru_cache(maxsize=4096)
 def isa_family(isa: str | None) -> str | None:
     """Coarse family of an instruction-set text, e.g. `arm64`; None where nothing is stated."""
-    if isa is None:
+    text = (isa or "").strip().casefold()
+    if not text:
         return None
-    text = isa.casefold()
     return next((family for start, family in _FAMILIES if text.startswith(start)), text.split()[0])
 
 

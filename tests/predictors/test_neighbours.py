@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from design.device import DeviceKind, DeviceProfile
-from design.devices.catalogue import catalogue
+from design.devices.catalogue import catalogue, find_device
+from predictors.descriptor import describe
 from predictors.neighbours import COMPARED, NEIGHBOURS, Neighbourhood, figure, isa_family
 
 PROFILES = {name: device.profile() for name, device in catalogue().items()}
@@ -67,3 +68,9 @@ def test_only_devices_with_the_same_core_where_asked() -> None:
     assert all("A73" in (PROFILES[name].core or "").upper() for name in found[1].split(", "))
     bare = Neighbourhood(DeviceProfile(name="board", kind=DeviceKind.CPU))
     assert bare.median("fp32_macs_per_cycle", same_core=True) is None
+
+
+def test_an_instruction_set_of_blanks_is_of_no_family() -> None:
+    assert isa_family("  ") is None
+    assert isa_family("  ARMv8-A neon ") == isa_family("armv8-a neon")
+    assert describe(find_device("raspberry-pi-4").model_copy(update={"isa": " "})).macs_per_second[32] > 0
