@@ -31,15 +31,16 @@ class Bypass:
 
 def bypasses(layers: Sequence[Layer]) -> tuple[Bypass, ...]:
     """Blocks whose layers allow it, in order; numbers of channels and bits are for the caller to compare."""
+    adds = [layer for layer in layers if layer.op is Op.ADD and len(layer.inputs) == 2]
+    if not adds:
+        return ()
     found = {layer.name: layer for layer in layers}
     readers: dict[str, list[str]] = {}
     for layer in layers:
         for name in layer.inputs:
             readers.setdefault(name, []).append(layer.name)
     blocks = []
-    for add in layers:
-        if add.op is not Op.ADD or len(add.inputs) != 2:
-            continue
+    for add in adds:
         for second_name, beside in (add.inputs, add.inputs[::-1]):
             second = found.get(second_name)
             first = found.get(second.inputs[0]) if second else None

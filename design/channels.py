@@ -134,9 +134,10 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
     owners: list[tuple[int, str]] = []
     for layer in layers:
         read = [tensors[name] for name in layer.inputs]
-        if (layer.depthwise and layer.out_channels == layer.in_channels) or _pads_positions(layer):
+        op = layer.op
+        if (layer.depthwise and layer.out_channels == layer.in_channels) or (op is Op.PAD and _pads_positions(layer)):
             tensors[layer.name] = read[0]
-        elif layer.weighted or layer.op in (Op.PAD, Op.OTHER, Op.MATMUL) or _mixes(layer):
+        elif layer.weighted or op in (Op.PAD, Op.OTHER, Op.MATMUL) or (op is Op.FLATTEN and _mixes(layer)):
             group = union.new(layer.out_channels)
             tensors[layer.name] = ((group, 1),)
             if layer.weighted:
@@ -144,51 +145,51 @@ def channel_groups(layers: Sequence[Layer], input_channels: int, *, output_fixed
             if layer.grouped:
                 union.divide(read[0], layer)
                 union.blocks.append((group, layer.groups))
-            elif layer.groups > 1 or layer.op in (Op.ATTENTION, Op.OTHER, Op.MATMUL, Op.FLATTEN):
+            elif layer.groups > 1 or op in (Op.ATTENTION, Op.OTHER, Op.MATMUL, Op.FLATTEN):
                 union.fixed.update(g for segments in read for g, _ in segments)
                 union.fixed.add(group)
-        elif layer.op is Op.CONCAT:
+        elif op is Op.CONCAT:
             pieces = sum(len(segments) for segments in read)
             if pieces > MOST_PIECES:
                 raise InvalidDesign(
                     f"layer {layer.name!r} must be put together of at most {MOST_PIECES} tensors", str(pieces)
                 )
             tensors[layer.name] = tuple(segment for segments in read for segment in segments)
-        elif layer.op is Op.FLATTEN and layer.out_channels != layer.in_channels:
+        elif op is Op.FLATTEN and layer.out_channels != layer.in_channels:
             area = layer.in_height * layer.in_width
             tensors[layer.name] = tuple((group, copies * area) for group, copies in read[0])
         else:
             for other in read[1:]:
                 union.join(read[0], other)
             tensors[layer.name] = read[0]
-        if layer.constants or layer.op is Op.SOFTMAX:  # the ones do not shrink, the other shares out among all channels
+        if layer.constants or op is Op.SOFTMAX:  # the ones do not shrink, the other shares out among all channels
             union.fixed.update(group for group, _ in tensors[layer.name])
     if output_fixed and layers:
         union.fixed.update(group for group, _ in tensors[layers[-1].name])
-    found = {name: tuple((union.find(g), n) for g, n in segments) for name, segments in tensors.items()}
+    sets = [union.find(group) for group in range(len(union.parent))]
     owned: dict[int, list[str]] = {}
     for group, name in owners:
-        owned.setdefault(union.find(group), []).append(name)
+        owned.setdefault(sets[group], []).append(name)
     return ChannelGroups(
-        tensors=found,
-        width={union.find(g): union.width[g] for g in range(len(union.parent))},
+        tensors={name: tuple([(sets[g], n) for g, n in segments]) for name, segments in tensors.items()},
+        width=dict(zip(sets, union.width, strict=True)),
         owners={group: tuple(names) for group, names in owned.items()},
-        fixed=frozenset(union.find(g) for g in union.fixed),
+        fixed=frozenset([sets[g] for g in union.fixed]),
         blocks={group: math.lcm(*numbers) for group, numbers in union.told(union.blocks)},
         least={group: max(numbers) for group, numbers in union.told(union.least)},
     )
 
 
 def _pads_positions(layer: Layer) -> bool:
-    """Whether it is a pad that adds positions and leaves channels as they are."""
+    """Whether a pad adds positions and leaves channels as they are."""
     grown = layer.out_height * layer.stride > layer.in_height + layer.stride - 1
-    return layer.op is Op.PAD and layer.out_channels == layer.in_channels and grown
+    return layer.out_channels == layer.in_channels and grown
 
 
 def _mixes(layer: Layer) -> bool:
-    """Whether it is a view in which the channels are neither kept nor flattened with their positions."""
+    """Whether the channels of a view are neither kept nor flattened with their positions."""
     flat = layer.in_channels * layer.in_height * layer.in_width
-    return layer.op is Op.FLATTEN and layer.out_channels not in (layer.in_channels, flat)
+    return layer.out_channels not in (layer.in_channels, flat)
 
 
 def kept_by_group(groups: ChannelGroups, kept: Mapping[str, int]) -> dict[int, int]:

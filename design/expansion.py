@@ -193,7 +193,8 @@ class Expansion:
 
     def __init__(self, prototypes: Prototypes) -> None:
         self._prototypes = prototypes
-        self._graphs: dict[object, tuple[_Graph, dict[int, int]]] = {}
+        self._graphs: dict[object, int] = {}
+        self._kept: dict[tuple[int, int], list[int]] = {}
         self._order: list[tuple[_Graph, dict[int, int]]] = []
         self._blocks: list[tuple[int, int]] = []
         self._places: IntArray = np.zeros((0, 2), dtype=np.int64)
@@ -214,7 +215,7 @@ class Expansion:
             group = groups.group_of(name)
             if group is not None:
                 genes[group] = gene
-                choices[group] = [filters_kept(groups.width[group], ratio) for ratio in self._prototypes.choices[gene]]
+                choices[group] = self._kept_of(groups.width[group], gene)
         places = {layer.name: step for step, layer in enumerate(layers)}
         bypassed = {places[one.add]: (places[one.first], places[one.second]) for one in bypasses(layers)}
         signature = (
@@ -224,16 +225,24 @@ class Expansion:
             residual,
             tuple(bypassed.items()),
         )
-        if signature not in self._graphs:
-            self._graphs[signature] = (_Graph(layers, groups, precision, residual, bypassed), genes)
-            self._order.append(self._graphs[signature])
-        graph = self._graphs[signature][0]
+        number = self._graphs.setdefault(signature, len(self._order))
+        if number == len(self._order):
+            self._order.append((_Graph(layers, groups, precision, residual, bypassed), genes))
+        graph = self._order[number][0]
         area = [first.in_height * first.in_width, *(layer.out_height * layer.out_width for layer in layers)]
         prototypes = [self._prototypes.number(layer) for layer in layers]
         local = graph.add(prototypes, area, dict(groups.width), choices)
         self._width = max(self._width, len(layers))
-        self._blocks.append((self._order.index(self._graphs[signature]), local))
+        self._blocks.append((number, local))
         return len(self._blocks) - 1
+
+    def _kept_of(self, width: int, gene: int) -> list[int]:
+        """Filters kept of so many, by the choices of a gene."""
+        found = self._kept.get((width, gene))
+        if found is None:
+            found = [filters_kept(width, ratio) for ratio in self._prototypes.choices[gene]]
+            self._kept[width, gene] = found
+        return found
 
     def leaves(self, block: int) -> list[tuple[int, int, list[int]]]:
         """Terms of the channels that leave a block, each copies x channels: copies, gene, channels by its choice.

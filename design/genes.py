@@ -189,9 +189,8 @@ class GeneSpace(Generic[Place]):
                 f"genotypes of {self.name!r} must be integers of shape N x {len(sizes)}",
                 f"{found.dtype} of shape {found.shape}",
             )
-        wrong = (found < 0) | (found >= sizes)
-        if wrong.any():
-            row, gene = np.argwhere(wrong)[0]
+        if found.min(initial=0) < 0 or (found.max(axis=0, initial=0) >= sizes).any():
+            row, gene = np.argwhere((found < 0) | (found >= sizes))[0]
             raise InvalidGenotype(
                 f"gene {self.genes(task)[gene].name!r} must be from 0 to {sizes[gene] - 1}", str(found[row, gene])
             )

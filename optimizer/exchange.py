@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from design.encoding import FloatArray, IntArray
+from design.space import Space
+from design.task import Task
 from optimizer.objective import LIMITS, Objective, Scores
 from optimizer.observation import log_odds
+from optimizer.repair import Mask
 from optimizer.trials import Trials
 
 SIZES: IntArray = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 36, 64])
@@ -52,11 +55,16 @@ class Changes:
     @classmethod
     def of(cls, trials: Trials, genotype: IntArray) -> Changes:
         """Those of a canonical genotype (G) that have an effect, with every gene as the device can run it."""
-        genes = np.repeat(np.arange(len(genotype)), [len(own) for own in trials.mask.choices])
-        choices = np.concatenate([np.asarray(own) for own in trials.mask.choices])
+        return cls.within(trials.space, trials.task, trials.mask, genotype)
+
+    @classmethod
+    def within(cls, space: Space, task: Task, mask: Mask, genotype: IntArray) -> Changes:
+        """The same within a mask of a space."""
+        genes = np.repeat(np.arange(len(genotype)), [len(own) for own in mask.choices])
+        choices = np.concatenate([np.asarray(own) for own in mask.choices])
         changed = np.repeat(genotype[None], len(genes), axis=0)
         changed[np.arange(len(genes)), genes] = choices
-        found = trials.allowed(changed)
+        found = space.canonical(task, mask.apply(changed))
         index = np.flatnonzero((found != genotype).any(axis=1))
         return cls(genes=genes[index], choices=choices[index], genotypes=found[index])
 

@@ -7,6 +7,7 @@ many limits once (`optimizer.fit_library`); a device judges all of what was foun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -79,12 +80,27 @@ def adapted(space: Space, task: Task, supported_bits: SupportedBits, count: int)
     Returns:
         N x G, distinct and canonical, in the order of the library.
     """
+    distinct, (own,) = adapted_to_each(space, task, [supported_bits], count)
+    return np.asarray(distinct[own])
+
+
+def adapted_to_each(
+    space: Space, task: Task, precisions: Sequence[SupportedBits], count: int
+) -> tuple[IntArray, list[IntArray]]:
+    """`adapted` to several sets of precisions: all distinct designs, in order of size, and which of them are whose."""
     known = library(space, task)  # type: ignore[arg-type]  # by identity
-    mask = mask_in(space, task, supported_bits)  # type: ignore[arg-type]  # by identity
     assert known is not None
-    assert mask is not None
-    own = space.canonical(task, mask.apply(known[:count]))
-    return np.asarray(own[np.sort(distinct_rows(own)[0])])
+    known = known[:count]
+    masks = [mask_in(space, task, bits) for bits in precisions]  # type: ignore[arg-type]  # by identity
+    tables = np.stack([mask.table for mask in masks if mask is not None])
+    assert len(tables) == len(precisions)
+    places = known + np.arange(known.shape[1]) * tables.shape[2]
+    every = tables.reshape(len(tables), -1).take(places, axis=1).reshape(-1, known.shape[1])
+    first, masked = distinct_rows(every)
+    canonical = space.canonical(task, every[first])
+    first, number = distinct_rows(canonical)
+    own = [one[np.sort(np.unique(one, return_index=True)[1])] for one in number[masked].reshape(len(tables), -1)]
+    return canonical[first], own
 
 
 @lru_cache(maxsize=CACHED)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from design.distinct import distinct_rows
 from design.encoding import EncodedDesigns, IntArray
 from design.space import Space
 from design.task import Task
-from optimizer.library import SupportedBits, adapted
+from optimizer.library import SupportedBits, adapted_to_each
 from predictors.predictions import own_figures, together
 
 Key = tuple[tuple[Space, ...], SupportedBits]
@@ -33,17 +33,22 @@ class Offers:
 
     Attributes:
         designs: Of all spaces, N.
-        parts: Of each space, in the same order.
+        sources: Of each space, in the same order, with layers of others beside them.
         names: N.
     """
 
     designs: EncodedDesigns
-    parts: tuple[tuple[Space, EncodedDesigns], ...]
+    sources: tuple[tuple[Space, EncodedDesigns], ...]
     names: tuple[Name, ...]
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Space, EncodedDesigns], ...]:
+        """Of each space, in the same order, with the layers that occur in them alone."""
+        return tuple((space, own.compact()) for space, own in self.sources)
 
     def of(self, index: int) -> tuple[Space, EncodedDesigns]:
         """Space and design (N = 1) of one of them."""
-        for space, part in self.parts:
+        for space, part in self.sources:
             if index < len(part):
                 return space, part.take(np.array([index]))
             index -= len(part)
@@ -51,14 +56,14 @@ class Offers:
 
     def take(self, kept: NDArray[np.bool_]) -> Offers:
         """Those kept (N); together they have the layers that occur in them alone."""
-        begun = np.cumsum([0, *(len(part) for _, part in self.parts)])
-        parts = [
+        begun = np.cumsum([0, *(len(part) for _, part in self.sources)])
+        sources = [
             (space, part.take(kept[first:end]))
-            for (space, part), first, end in zip(self.parts, begun[:-1], begun[1:], strict=True)
+            for (space, part), first, end in zip(self.sources, begun[:-1], begun[1:], strict=True)
             if kept[first:end].any()
         ]
         names = tuple(name for name, one in zip(self.names, kept.tolist(), strict=True) if one)
-        return Offers(designs=self.designs.take(kept).compact(), parts=tuple(parts), names=names)
+        return Offers(designs=self.designs.take(kept).compact(), sources=tuple(sources), names=names)
 
 
 class Shelf:
@@ -90,30 +95,41 @@ class Shelf:
 
 def made(keys: list[Key], task: Task, count: int) -> dict[Key, Offers]:
     """Offers for each key, all expanded together."""
-    parts: dict[tuple[Space, SupportedBits], EncodedDesigns] = {}
+    sources: dict[tuple[Space, SupportedBits], EncodedDesigns] = {}
+    names: dict[tuple[Space, SupportedBits], list[Name]] = {}
     for space in dict.fromkeys(space for spaces, _ in keys for space in spaces):
         precisions = list(dict.fromkeys(bits for spaces, bits in keys if space in spaces))
-        own = [adapted(space, task, bits, count) for bits in precisions]
-        every = np.concatenate(own)
-        first_of, number = distinct_rows(every)
-        designs = space.rows(task, every[first_of])
+        distinct, numbers = adapted_to_each(space, task, precisions, count)
+        designs = space.rows(task, distinct)
         own_figures(designs, task)  # the same on every device
-        ends = np.cumsum([0, *(len(one) for one in own)])
-        for bits, first, end in zip(precisions, ends[:-1], ends[1:], strict=True):
-            parts[space, bits] = designs.take(number[first:end]).compact()
-    return {(spaces, bits): _joined([(space, parts[space, bits]) for space in spaces], task) for spaces, bits in keys}
+        every = names_of(space, distinct)
+        for bits, own in zip(precisions, numbers, strict=True):
+            sources[space, bits] = designs.take(own)
+            names[space, bits] = [every[number] for number in own.tolist()]
+    return {
+        (spaces, bits): Offers(
+            designs=_together([sources[space, bits] for space in spaces], task),
+            sources=tuple((space, sources[space, bits]) for space in spaces),
+            names=tuple(name for space in spaces for name in names[space, bits]),
+        )
+        for spaces, bits in keys
+    }
 
 
-def _joined(parts: list[tuple[Space, EncodedDesigns]], task: Task) -> Offers:
-    names: list[Name] = []
-    for space, own in parts:
-        names += [name_of(space, values) for values in genotypes_of(own)]
-    return Offers(designs=together([own for _, own in parts], task), parts=tuple(parts), names=tuple(names))
+def _together(parts: list[EncodedDesigns], task: Task) -> EncodedDesigns:
+    """As one, with the layers that occur in them alone."""
+    return together(parts, task) if len(parts) > 1 else parts[0].compact()
+
+
+def names_of(space: Space, genotypes: IntArray) -> list[Name]:
+    """The names of designs, N x G choices."""
+    every, length = genotypes.astype(np.uint8).tobytes(), genotypes.shape[1]
+    return [(space.name, every[first : first + length]) for first in range(0, len(every), length)]
 
 
 def name_of(space: Space, genotype: IntArray) -> Name:
     """The name of a design (G choices)."""
-    return space.name, genotype.astype(np.uint8).tobytes()
+    return names_of(space, genotype[None])[0]
 
 
 def numbered(names: Iterable[Name], known: dict[Name, int]) -> IntArray:

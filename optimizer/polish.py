@@ -7,14 +7,19 @@ promise most (`optimizer.exchange`) in a second one; the best of all is where th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
-from design.encoding import IntArray
+from design.encoding import EncodedDesigns, IntArray
+from design.space import Space
+from design.task import Task
 from optimizer.exchange import Changes, combined
 from optimizer.hills import hills
 from optimizer.objective import Scores
+from optimizer.repair import Mask
 from optimizer.trials import Trials
 
 ROUNDS = 2
@@ -22,6 +27,8 @@ HILLS = 4
 """Networks climbed from in the first round; in the next, only the best."""
 TRIED = 64
 """Sets of changes that each place scores."""
+KEPT = 64
+"""Designs of which all single changes stay encoded, about a megabyte each: devices of a fleet often start alike."""
 
 
 def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS) -> Scores:
@@ -45,11 +52,40 @@ def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS) -> Scores:
 def climbed(trials: Trials, places: Sequence[Scores], count: int = TRIED) -> list[Scores]:
     """The best design (N = 1) reached from each place in one step: a single change or several."""
     objective = trials.objective
-    changes = [Changes.of(trials, place.genotypes[0]) for place in places]
-    near = _scored(trials, [own.genotypes for own in changes])
+    changes, near = _changed(trials, places)
     sets = [combined(objective, *given, count) for given in zip(places, changes, near, strict=True)]
     several = _scored(trials, [trials.allowed(own) for own in sets])
     return [objective.best(Scores.joined(reached)) for reached in zip(places, near, several, strict=True)]
+
+
+def _changed(trials: Trials, places: Sequence[Scores]) -> tuple[list[Changes], list[Scores]]:
+    """Every single change of each place, and its scores."""
+    if len(places) == 1:
+        genotype = places[0].genotypes[0]
+        own, designs = _encoded(_Place(trials.space, trials.task, genotype.tobytes(), trials.mask.choices, trials.mask))
+        return [own], [trials.judge(designs)]
+    changes = [Changes.of(trials, place.genotypes[0]) for place in places]
+    return changes, _scored(trials, [own.genotypes for own in changes])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One design (as bytes) and what may be chosen in its place."""
+
+    space: Space
+    task: Task
+    genotype: bytes
+    choices: tuple[tuple[int, ...], ...]
+    mask: Mask = field(compare=False)
+
+
+@lru_cache(maxsize=KEPT)
+def _encoded(place: _Place) -> tuple[Changes, EncodedDesigns]:
+    """Every single change of a design, encoded: they depend on no limit, and on the precisions of a device alone."""
+    own = Changes.within(place.space, place.task, place.mask, np.frombuffer(place.genotype, dtype=np.int64))
+    designs = place.space.rows(place.task, own.genotypes)
+    assert designs.genotypes is not None
+    return replace(own, genotypes=designs.genotypes), designs
 
 
 def _scored(trials: Trials, parts: Sequence[IntArray]) -> list[Scores]:

@@ -85,43 +85,42 @@ def canonical(genotypes: IntArray) -> IntArray:
     Two groups keep the channels on both sides of a block's convolutions: its own filters and those of the residual
     streams that it reads and writes are not pruned in this space.
     """
-    found = genotypes.copy()
-    blocks = found[:, FIRST_BLOCK:].reshape(len(found), STAGES, BLOCKS, 6).copy()
-    families = [SKELETONS[name] for name in FAMILIES]
-    own = found[:, SKELETON]
+    found = np.ascontiguousarray(genotypes.astype(np.uint8).T)  # G x N: the same gene of many networks in one piece
+    blocks = found[FIRST_BLOCK:].reshape(STAGES, BLOCKS, 6, -1)
+    families, own = [SKELETONS[name] for name in FAMILIES], found[SKELETON]
     joins = np.array([one.joins_stem for one in families])[own]
-    exists = np.arange(STAGES) < np.array([one.stages for one in families])[own][:, None]
-    expands = np.array([one.expands_always for one in families])[own][:, None, None]
-    grouped = np.array([one.groups for one in families])[own][:, None, None]
-    kernels = blocks[..., KERNEL]
-    further = np.logical_and.accumulate(kernels[..., 1:] != OUT, axis=2)
-    present = np.concatenate([kernels[..., :1] != OUT, further], axis=2) & exists[..., None]
-    pointwise = (kernels[..., 0] == OUT) & exists
-    pointwise[:, 0] &= ~joins
-    blocks[..., KERNEL] = np.where(present, kernels, OUT)
-    blocks[..., GROUP] = np.where(grouped & present, blocks[..., GROUP], 0)
-    two = grouped & present & (blocks[..., GROUP] == GROUPS.index(2))
-    inner = expands | (blocks[..., EXPANSION] != EXPANSIONS.index(1))
-    for gene in (EXPANSION, SQUEEZE, PRECISION):
-        active = present.copy()
-        if gene == PRECISION:
-            active[..., 0] |= pointwise
-        blocks[..., gene] *= active
-    blocks[..., FILTERS] *= present & inner & ~two
-    found[:, FIRST_BLOCK:] = blocks.reshape(len(found), 6 * BLOCKS * STAGES)
+    exists = np.arange(STAGES)[:, None] < np.array([one.stages for one in families])[own]
+    expands = np.array([one.expands_always for one in families])[own]
+    grouped = np.array([one.groups for one in families])[own]
+    kernels = blocks[:, :, KERNEL]
+    present = kernels != OUT
+    np.logical_and.accumulate(present[:, 1:], axis=1, out=present[:, 1:])
+    present &= exists[:, None]
+    pointwise = (kernels[:, 0] == OUT) & exists
+    pointwise[0] &= ~joins
+    np.copyto(kernels, OUT, where=~present)
+    blocks[:, :, GROUP] *= grouped & present
+    two = blocks[:, :, GROUP] == GROUPS.index(2)
+    inner = expands | (blocks[:, :, EXPANSION] != EXPANSIONS.index(1))
+    blocks[:, :, FILTERS] *= present & inner & ~two
+    for gene in (EXPANSION, SQUEEZE):
+        blocks[:, :, gene] *= present
+    blocks[:, 1:, PRECISION] *= present[:, 1:]
+    blocks[:, 0, PRECISION] *= present[:, 0] | pointwise
     _fix_streams(found, two, joins, exists)
-    adds = present[..., 1:].any(axis=(1, 2)) | (joins & present[:, 0, 0])
-    found[:, RESIDUAL] *= adds
-    return found
+    found[RESIDUAL] *= present[:, 1:].any(axis=(0, 1)) | (joins & present[0, 0])
+    return np.ascontiguousarray(found.T).astype(np.int64)
 
 
-def _fix_streams(found: IntArray, two: NDArray[np.bool_], joins: NDArray[np.bool_], exists: NDArray[np.bool_]) -> None:
-    """Set the genes of streams that a grouped convolution reads or writes to 0, in place."""
-    reads_before = np.concatenate([two[:, 1:, 0], np.zeros((len(found), 1), dtype=np.bool_)], axis=1)
-    free = exists & ~two.any(axis=2) & ~reads_before
-    found[:, STEM_FILTERS] *= np.where(joins, free[:, 0], ~two[:, 0, 0])
-    free[:, 0] &= ~joins
-    found[:, STAGE_FILTERS:FIRST_BLOCK] *= free
+def _fix_streams(
+    found: NDArray[np.uint8], two: NDArray[np.bool_], joins: NDArray[np.bool_], exists: NDArray[np.bool_]
+) -> None:
+    """Set the genes of streams that a grouped convolution reads or writes to 0, in place; networks come last."""
+    free = exists & ~two.any(axis=1)
+    free[:-1] &= ~two[1:, 0]
+    found[STEM_FILTERS] *= np.where(joins, free[0], ~two[0, 0])
+    free[0] &= ~joins
+    found[STAGE_FILTERS:FIRST_BLOCK] *= free
 
 
 @dataclass(frozen=True, kw_only=True)

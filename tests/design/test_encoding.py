@@ -134,6 +134,10 @@ def test_joined_parts_are_the_designs_encoded_together() -> None:
     assert one.genotypes is not None
     assert one.genotypes.shape[0] == 2
     assert len(joined([])) == 0
+    whole = encode_designs(designs)
+    few = joined([whole.take(np.array([number])) for number in (2, 0)])
+    assert few.rows.shape == joined([whole.take(np.array([number])).compact() for number in (2, 0)]).rows.shape
+    assert few.total(few.column(Column.MACS)).tolist() == whole.total(whole.column(Column.MACS))[[2, 0]].tolist()
 
 
 def test_designs_of_very_different_lengths_are_summed_without_what_is_not_there() -> None:

@@ -19,10 +19,10 @@ from optimizer import fit_library as fitting
 from optimizer import library as module
 from optimizer.fit_library import farthest_first, fit_library, own_costs, proxies
 from optimizer.genetic import GeneticSearch
-from optimizer.library import library, library_file, offered
+from optimizer.library import adapted_to_each, library, library_file, offered
 from optimizer.library_search import OFFERED, WORTH, LibrarySearch
 from optimizer.proposals import FURTHER, proposed
-from optimizer.repair import open_mask
+from optimizer.repair import mask_in, open_mask
 from optimizer.search import RandomSearch
 from optimizer.synthetic_profiles import HELD_OUT
 from predictors.descriptor import describe
@@ -72,6 +72,18 @@ def test_designs_are_adapted_to_the_precisions_of_a_device() -> None:
     for values in found.genotypes[::23]:
         own = space.decode(CIFAR, values).policy.layers.values()
         assert {(one.weight_bits, one.activation_bits) for one in own} <= set(bits)
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "nasbench201"])
+def test_adapted_to_several_sets_of_precisions_they_are_those_adapted_to_each(name: str) -> None:
+    space, several = SPACES[name], [((32, 32), (8, 8), (1, 1)), ((8, 8),), ((16, 16), (4, 4))]
+    distinct, numbers = adapted_to_each(space, CIFAR, several, 50)  # type: ignore[arg-type]
+    assert len(distinct) == len(np.unique(distinct, axis=0))
+    for bits, own in zip(several, numbers, strict=True):
+        mask = mask_in(space, CIFAR, bits)  # type: ignore[arg-type]
+        assert mask is not None
+        every = space.canonical(CIFAR, mask.apply(known(name)[:50]))
+        assert list(map(tuple, distinct[own].tolist())) == list(dict.fromkeys(map(tuple, every.tolist())))
 
 
 @pytest.mark.parametrize(("device", "space", "limits"), REQUESTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from optimizer import polish as polish_module
 from optimizer.exchange import Changes
 from optimizer.polish import HILLS, TRIED, climbed, polish
 from optimizer.trials import Trials
@@ -42,6 +43,18 @@ def test_places_are_climbed_from_apart() -> None:
     alone = [climbed(own, [place])[0] for place in places]
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(one.genotypes, other.genotypes)
+
+
+def test_what_stays_encoded_serves_other_limits_too() -> None:
+    first, other = trials(), trials_of(ask("raspberry-pi-4", "vgg", task="digits", model_kb=5))
+    place = first.best()
+    climbed(first, [place])
+    (again,) = climbed(other, [other.score(place.genotypes)])
+    polish_module._encoded.cache_clear()
+    fresh = trials_of(ask("raspberry-pi-4", "vgg", task="digits", model_kb=5))
+    (alone,) = climbed(fresh, [fresh.score(place.genotypes)])
+    assert np.array_equal(again.genotypes, alone.genotypes)
+    assert np.array_equal(again.at_risk, alone.at_risk)
 
 
 def test_where_nothing_helps_it_stops() -> None:
