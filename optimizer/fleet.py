@@ -34,7 +34,7 @@ from predictors.predictions import own_figures
 MOST_DEVICES = 1_000
 OFFERED = 200
 """Designs of each library that every device judges."""
-TOGETHER = 32
+TOGETHER = 48
 """Sets of precisions whose designs are held at once."""
 SHARING = 4
 """Devices with the same precisions and limits from which on what breaks their limits anywhere is left out first."""
@@ -88,12 +88,15 @@ def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
             members[number] = error
     judged: dict[int, Judged] = {}
     names: dict[Name, int] = {}
-    distinct = list(dict.fromkeys(keys.values()))
+    of_key: dict[Key, list[int]] = {}
+    for number, key in keys.items():
+        of_key.setdefault(key, []).append(number)
+    distinct = list(of_key)
     for begun in range(0, len(distinct), TOGETHER):
         for key, own in SHELF.of(distinct[begun : begun + TOGETHER], first.task, OFFERED).items():
             rows = numbered(own.names, names)
             alike: dict[Limits, list[int]] = {}
-            for number in (number for number, its in keys.items() if its == key):
+            for number in of_key[key]:
                 alike.setdefault(_of_any_device(problems[number]), []).append(number)
             for limits, numbers in alike.items():
                 within = _within(own, limits, first) if limits and len(numbers) >= SHARING else None
