@@ -3,7 +3,7 @@
 Every device judges the libraries of all spaces, adapted to its precisions, in one prediction: what is best for it, what
 keeps whose limits and hence which groups can share one design all follow from that. Designs that are too large or not
 accurate enough on any device are judged only where nothing else is left. A device for which all that breaks a limit is
-looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds one by half: nearly what a single
+looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds them by a third: nearly what a single
 request is proposed, without a search. What was proposed so for one device others judge too (`optimizer.fleet_sharing`).
 """
 
