@@ -143,7 +143,7 @@ def _library(request: Request, error: BespokeError) -> Response:
 
 
 def _busy(request: Request, error: Busy) -> Response:
-    detail = "Too many designs are waiting for their turn; try again in a few seconds."
+    detail = "Too many requests that compute are waiting for their turn; try again in a few seconds."
     return _answer(request, Refusal("busy", 503, detail, headers={"Retry-After": "5"}))
 
 

@@ -41,7 +41,7 @@ TITLES: dict[str, str] = {
     "key-needed": "An API key is needed",
     "scope-needed": "The API key does not allow this",
     "too-many-requests": "The API key sends too many requests",
-    "busy": "Too many designs are waiting",
+    "busy": "Too many requests are waiting",
     "database-busy": "The database did not answer in time",
     "not-ready": "The service is not ready",
     "invalid-dataset": "The file does not hold a data set",
