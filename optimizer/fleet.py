@@ -1,10 +1,11 @@
 """Fleet: designs for many devices in one pass, and the fewest designs that serve them all.
 
-Every device judges the libraries of all spaces, adapted to its precisions, in one prediction: what is best for it, what
-keeps whose limits and hence which groups can share one design all follow from that. Designs that are too large or not
-accurate enough on any device are judged only where nothing else is left. A device for which all that breaks a limit is
-looked at by itself (`optimizer.fleet_member`), unless the nearest design exceeds them by a third: nearly what a single
-request is proposed, without a search. What was proposed so for one device others judge too (`optimizer.fleet_sharing`).
+Every device judges the libraries of all spaces, adapted to its precisions; all that run the same precisions are
+predicted in one pass (`optimizer.fleet_judging`). What is best for a device, what keeps whose limits and hence which
+groups can share one design follow from that. Designs that are too large or not accurate enough on any device are judged
+only where nothing else is left. A device for which all that breaks a limit is looked at by itself
+(`optimizer.fleet_member`), unless the nearest design exceeds its limits by a third: nearly what a single request is
+proposed, without a search. What was proposed so for one device others judge too (`optimizer.fleet_sharing`).
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Fleet:
 def optimize_fleet(problems: Sequence[Problem]) -> Fleet:
     """Designs for devices that share a task, spaces, risk and energy model; limits and preferences may differ.
 
-    A few milliseconds a device that the libraries' first designs serve, or come nowhere near to serving; 15 to 40 ms
-    for others, see `by_itself`.
+    About two milliseconds a device that the libraries' first designs serve, or come nowhere near to serving, less where
+    many run the same precisions; 15 to 80 ms for others, see `by_itself`.
 
     Raises:
         UnlikeProblems: They share less than that, or there are none or too many.
