@@ -225,9 +225,11 @@ class Expansion:
             residual,
             tuple(bypassed.items()),
         )
-        number = self._graphs.setdefault(signature, len(self._order))
-        if number == len(self._order):
+        number = self._graphs.get(signature)
+        if number is None:
+            number = len(self._order)
             self._order.append((_Graph(layers, groups, precision, residual, bypassed), genes))
+            self._graphs[signature] = number
         graph = self._order[number][0]
         area = [first.in_height * first.in_width, *(layer.out_height * layer.out_width for layer in layers)]
         prototypes = [self._prototypes.number(layer) for layer in layers]

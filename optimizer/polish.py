@@ -28,7 +28,7 @@ HILLS = 4
 TRIED = 64
 """Sets of changes that each place scores."""
 KEPT = 64
-"""Designs of which all single changes stay encoded, about a megabyte each: devices of a fleet often start alike."""
+"""Designs of which all single changes stay encoded, .3 to 3 MB each: devices of a fleet often start alike."""
 
 
 def polish(trials: Trials, rounds: int = ROUNDS, count: int = HILLS) -> Scores:
@@ -61,8 +61,8 @@ def climbed(trials: Trials, places: Sequence[Scores], count: int = TRIED) -> lis
 def _changed(trials: Trials, places: Sequence[Scores]) -> tuple[list[Changes], list[Scores]]:
     """Every single change of each place, and its scores."""
     if len(places) == 1:
-        genotype = places[0].genotypes[0]
-        own, designs = _encoded(_Place(trials.space, trials.task, genotype.tobytes(), trials.mask.choices, trials.mask))
+        genotype = places[0].genotypes[0].astype(np.int64).tobytes()
+        own, designs = _encoded(_Place(trials.space, trials.task, genotype, trials.mask.choices, trials.mask))
         return [own], [trials.judge(designs)]
     changes = [Changes.of(trials, place.genotypes[0]) for place in places]
     return changes, _scored(trials, [own.genotypes for own in changes])
@@ -70,7 +70,7 @@ def _changed(trials: Trials, places: Sequence[Scores]) -> tuple[list[Changes], l
 
 @dataclass(frozen=True)
 class _Place:
-    """One design (as bytes) and what may be chosen in its place."""
+    """One design (as bytes) and what may be chosen in its place; what stands in for other choices follows from that."""
 
     space: Space
     task: Task

@@ -13,7 +13,8 @@ from design.encoding import EncodedDesigns, FloatArray
 class LayerSums:
     """A sparse matrix with a one for every layer of every design: a product with it sums figures of all of them.
 
-    Pays where the same designs are summed over for several devices; `EncodedDesigns.total` is the slow twin.
+    Pays where the same designs are summed over for several devices; `EncodedDesigns.total` is the slow twin (it adds
+    row 0, the absent layer, of which every figure is 0).
 
     Args:
         designs: N, of R distinct layers.

@@ -31,7 +31,7 @@ DRAM_EXPONENT = 0.25
 
 @dataclass(frozen=True)
 class LayerEnergies:
-    """Joules per call of each distinct row, R each."""
+    """Joules per call of each distinct row, R each (D x R of several devices)."""
 
     arithmetic: FloatArray
     memory: FloatArray
@@ -93,7 +93,7 @@ def _memory_pj(rows: FloatArray, model: EnergyModel, device: AnyDescriptor) -> F
     if anywhere(device.weights_in_flash):
         share = np.where(device.weights_in_flash, 0.0, share)
     sram, dram = (figure_of(device, partial(of, model)) for of in (_sram_pj, _dram_pj))
-    return np.asarray(held * (share * (dram - sram) + sram))
+    return np.asarray(held * (share * dram + (1 - share) * sram))
 
 
 def layer_energies(rows: FloatArray, device: AnyDescriptor, model: EnergyModel, latency_s: FloatArray) -> LayerEnergies:
@@ -103,7 +103,7 @@ def layer_energies(rows: FloatArray, device: AnyDescriptor, model: EnergyModel, 
         rows: R x Column.
         device: Where it runs.
         model: Operation energies at 45 nm; the device's process node scales them, its own figures replace them.
-        latency_s: R seconds per call, over which static power is drawn.
+        latency_s: Seconds per call, R or D x R, over which static power is drawn.
     """
     present = rows[:, Column.OP] > 0
     return LayerEnergies(

@@ -125,7 +125,7 @@ def _option(name: str, device: AnyDescriptor) -> Figure:
 
 @dataclass(frozen=True)
 class LayerTimes:
-    """Seconds per call of each distinct row, R each, and what the row moves."""
+    """Seconds per call of each distinct row, R each (D x R of several devices), and what the row moves."""
 
     compute: FloatArray
     memory: FloatArray
@@ -177,8 +177,7 @@ def layer_times(rows: FloatArray, device: AnyDescriptor) -> LayerTimes:
     compute *= device.batch_size / _option("efficiency", device)
     separate = (rows[:, Column.BATCH_NORM_CHANNELS] > 0) + rows[:, Column.ACTIVATION]
     kernels = runs * (1.0 + device.eager * separate)
-    memory = traffic.seconds(device)
-    memory /= _option("bandwidth", device)
+    memory = traffic.seconds(device) / _option("bandwidth", device)
     return LayerTimes(compute=compute, memory=memory, overhead=kernels * device.launch_overhead_s, traffic=traffic)
 
 

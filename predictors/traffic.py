@@ -41,11 +41,10 @@ class Traffic:
 
     def seconds(self, device: AnyDescriptor) -> FloatArray:
         """Time to move it at nominal bandwidths, R: from flash or main memory what the cache cannot hold."""
-        outside, held = self.off_chip * self.activations, self.weights + self.activations
+        held = self.weights + self.activations
+        outside = self.off_chip * held
         if anywhere(device.weights_in_flash):
-            outside = outside + np.where(device.weights_in_flash, self.weights, self.off_chip * self.weights)
-        else:
-            outside = self.off_chip * held
+            outside = np.where(device.weights_in_flash, self.off_chip * self.activations + self.weights, outside)
         slow, fast = 1 / device.memory_bytes_per_second, 1 / device.cache_bytes_per_second
         return np.asarray(outside * (slow - fast) + held * fast)
 

@@ -64,8 +64,8 @@ def create_batch(
 
     An entry that is malformed or not known has a problem of its own, with JSON pointers into the request; what is wrong
     elsewhere refuses the whole. Nothing is stored. Each design keeps every limit and is the best of the libraries by
-    the device's own predictors; where all of those break one, but the nearest by less than a third, more of the
-    libraries is polished for the device alone. If that breaks a limit too, the device has a problem of type
+    the device's own predictors; where all of those break one, but the nearest by less than a third altogether, more of
+    the libraries is polished for the device alone. If that breaks a limit too, the device has a problem of type
     `infeasible-constraints` with the nearest design, each limit it breaks and the tightest value met on the way; POST
     /v1/designs searches beside that and may still find one. A design that was polished so for one device is given to
     others too where it is the best that they know of. A shared design keeps every limit of its devices and costs none

@@ -163,7 +163,7 @@ def test_leaving_out_first_what_keeps_limits_nowhere_changes_no_answer(
 
 
 def test_far_from_all_limits_nothing_more_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = ask("raspberry-pi-4", "resnet", min_accuracy=0.99, latency_ms=1e-9)
+    problem = ask("raspberry-pi-4", "resnet", energy_mj=1e-9, latency_ms=1e-9)
     (nothing,) = optimize_fleet([problem]).members
     assert isinstance(nothing, FleetMember)
     tightest = {one.limit: one.tightest for one in nothing.violations}
@@ -174,14 +174,16 @@ def test_far_from_all_limits_nothing_more_is_looked_for(monkeypatch: pytest.Monk
         return proposed(searches, exact=exact)
 
     monkeypatch.setattr(fleet_member, "proposed", counted)
-    near = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 1.2))
-    far = replace(problem, constraints=Constraints(latency_ms=tightest["latency_ms"] / 3))
-    for own in (near, far):
+    reached = {ratio: Constraints(latency_ms=tightest["latency_ms"] / ratio) for ratio in (1.2, 1.4, 3)}
+    both = Constraints(latency_ms=tightest["latency_ms"] / 1.25, energy_mj=tightest["energy_mj"] / 1.25)
+    for constraints in (*reached.values(), both):
+        own = replace(problem, constraints=constraints)
         (member,) = optimize_fleet([own]).members
         assert isinstance(member, FleetMember)
         assert not member.feasible
-        violation = Objective.of(own, describe(own.device)).violation(member.scores)[0]
-        assert (looked == []) == (violation > HOPELESS)
+        excess = Objective.of(own, describe(own.device)).excess(member.scores).sum()
+        assert (looked == []) == (excess > HOPELESS)
+        assert constraints is not both or (looked == [] and excess < 2 * HOPELESS), "together, not one alone"
         for one in member.violations:
             better = one.tightest >= one.reached if one.limit == "min_accuracy" else one.tightest <= one.reached
             assert better, "the tightest of all that were judged"

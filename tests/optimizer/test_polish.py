@@ -46,10 +46,12 @@ def test_places_are_climbed_from_apart() -> None:
 
 
 def test_what_stays_encoded_serves_other_limits_too() -> None:
+    polish_module._encoded.cache_clear()
     first, other = trials(), trials_of(ask("raspberry-pi-4", "vgg", task="digits", model_kb=5))
     place = first.best()
     climbed(first, [place])
     (again,) = climbed(other, [other.score(place.genotypes)])
+    assert polish_module._encoded.cache_info().hits == 1
     polish_module._encoded.cache_clear()
     fresh = trials_of(ask("raspberry-pi-4", "vgg", task="digits", model_kb=5))
     (alone,) = climbed(fresh, [fresh.score(place.genotypes)])

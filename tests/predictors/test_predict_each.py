@@ -89,6 +89,16 @@ def test_who_else_is_in_the_fleet_changes_no_digit() -> None:
         np.testing.assert_array_equal(alone.latency_ms.spread, together[at].latency_ms.spread)
 
 
+def test_a_microcontroller_beside_a_cpu_changes_no_digit_of_it() -> None:
+    designs = offered()
+    for own in fleets().values():
+        controllers = [device for device in own if device.weights_in_flash]
+        for device in [device for device in own if not device.weights_in_flash and controllers][::4]:
+            (alone,), (beside, _) = (predict_each(designs, few, TASK) for few in ([device], [device, controllers[0]]))
+            np.testing.assert_array_equal(alone.latency_ms.median, beside.latency_ms.median)
+            np.testing.assert_array_equal(alone.energy_mj.median, beside.energy_mj.median)
+
+
 def test_networks_of_one_length_are_summed_over_all_their_layers() -> None:
     devices = [device for device in max(fleets().values(), key=len) if runs_ncnn(device)]
     designs = encode_designs([find_network("resnet18").design()])
