@@ -51,13 +51,12 @@ class Descriptors:
 
     @classmethod
     def of(cls, devices: Sequence[Descriptor]) -> Self:
-        """One for several.
+        """One for several; there must be one at least.
 
         Raises:
-            ValueError: There are none, or they do not run the same precisions.
+            ValueError: They do not run the same precisions.
         """
-        if len({one.supported_bits for one in devices}) != 1:
-            raise ValueError("devices described together must run the same precisions")
+        check_alike(devices)
         names = [one.name for one in fields(cls)][2:]
         figures = {name: shared([getattr(one, name) for one in devices]) for name in names}
         return cls(devices=tuple(devices), supported_bits=devices[0].supported_bits, **figures)
@@ -76,6 +75,16 @@ class Descriptors:
 
 
 AnyDescriptor = Descriptor | Descriptors
+
+
+def check_alike(devices: Sequence[Descriptor]) -> None:
+    """See that devices can be described together.
+
+    Raises:
+        ValueError: They do not run the same precisions.
+    """
+    if len({one.supported_bits for one in devices}) > 1:
+        raise ValueError("devices described together must run the same precisions")
 
 
 def figure_of(device: AnyDescriptor, of: Callable[[Descriptor], float]) -> Figure:

@@ -12,7 +12,7 @@ from predictors.adapt import DEFAULT_ENERGY_MODEL
 from predictors.call_energy import CallEnergy
 from predictors.costs import LATENCY
 from predictors.descriptor import Descriptor
-from predictors.descriptors import HELD, Descriptors, alike
+from predictors.descriptors import HELD, Descriptors, alike, check_alike
 from predictors.energy import EnergyModel, find_energy_model
 from predictors.layer_sums import LayerSums
 from predictors.ncnn_likeness import Likeness, runs_ncnn
@@ -41,6 +41,7 @@ def predict_each(
         UnknownName: No such energy model.
         ValueError: The devices do not run the same precisions.
     """
+    check_alike(devices)
     pricing, effects, sums = find_energy_model(energy_model), shipped_power_effects(), LayerSums(designs)
     order, together = alike(devices), max(HELD // max(len(designs.rows), 1), 1)
     latency: list[Estimates] = []

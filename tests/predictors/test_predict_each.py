@@ -130,8 +130,11 @@ def test_figures_that_agree_are_numbers_and_others_columns() -> None:
     assert not descriptors.anywhere(False)
 
 
-def test_unlike_devices_and_unknown_models_are_refused() -> None:
+@pytest.mark.parametrize("held", [1, 60_000])
+def test_unlike_devices_and_unknown_models_are_refused(held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("predictors.predict_each.HELD", held)
     designs, groups = offered(), list(fleets().values())
+    assert predict_each(designs, [], TASK) == []
     with pytest.raises(ValueError, match="same precisions"):
         predict_each(designs, [groups[0][0], groups[1][0]], TASK)
     with pytest.raises(UnknownName):
